@@ -15,19 +15,19 @@ class Options(BaseModel):
 class InteractionColumns(Options):
     """Header names of the interactions file."""
 
-    user: str = "userId"
-    item: str = "movieId"
-    rating: str | None = "rating"
-    timestamp: str = "timestamp"
+    user: str
+    item: str
+    rating: str | None = None
+    timestamp: str
 
 
 class InteractionOptions(Options):
     """Where interactions are and how to read them."""
 
-    file: str = "ratings.csv"  # relative to the data folder; a glob may match several files
-    columns: InteractionColumns = InteractionColumns()
+    file: str  # relative to the data folder; a glob may match several files
+    columns: InteractionColumns
     feedback: Literal["explicit", "implicit"] = "explicit"
-    rating_range: tuple[float, float] = (0.5, 5.0)
+    rating_range: tuple[float, float] = (1.0, 5.0)
     timestamp_unit: Literal["s", "ms"] = "s"
 
     @model_validator(mode="after")
@@ -67,18 +67,18 @@ class NumericColumn(Options):
 class CatalogueColumns(Options):
     """Header names of the catalogue file."""
 
-    item: str = "movieId"
-    title: str | None = "title"
-    categories: str | None = "genres"
+    item: str
+    title: str | None = None
+    categories: str | None = None
 
 
 class CatalogueOptions(Options):
     """Where the catalogue is and how to read it."""
 
-    file: str = "movies.csv"
-    columns: CatalogueColumns = CatalogueColumns()
+    file: str
+    columns: CatalogueColumns
     category_separator: str = Field("|", min_length=1)
-    no_category: str | None = "(no genres listed)"
+    no_category: str | None = None  # the text that stands for an item without any category
     numeric: dict[str, NumericColumn] = {}
 
 
@@ -94,8 +94,8 @@ class SplitOptions(Options):
 class DataOptions(Options):
     """What the example generators, the schema and the data gate need."""
 
-    interactions: InteractionOptions = InteractionOptions()
-    catalogue: CatalogueOptions = CatalogueOptions()
+    interactions: InteractionOptions
+    catalogue: CatalogueOptions
     split: SplitOptions = SplitOptions()
     max_history: int = Field(50, ge=1, le=1000)
     max_rejected_fraction: float = Field(0.01, ge=0.0, le=1.0)
