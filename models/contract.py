@@ -14,6 +14,7 @@ RANK = "rank"
 SIMILAR_ITEMS = "similar_items"
 EMBED_USERS = "embed_users"
 EMBED_ITEMS = "embed_items"
+DESCRIBE_ITEMS = "describe_items"
 EVALUATE = "evaluate"
 
 # Inputs.
@@ -32,6 +33,8 @@ SCORE = "score"  # float32 [B, k]
 SOURCE = "source"  # string [B, k]
 PREDICTED_RATING = "predicted_rating"  # float32 [B, N]
 EMBEDDING = "embedding"  # float32 [B, D]
+TITLE = "title"  # string [B], the id where the catalogue has no titles, "" for an unknown item
+CATEGORY = "category"  # string [B, n], "" pads
 
 # Outputs of EVALUATE: lists of EVALUATED_LIST_LENGTH item ids, best first, "" pads.
 EVALUATED_LIST_LENGTH = 100
@@ -43,6 +46,5 @@ CHOSEN_PREDICTED_RATING = "chosen_predicted_rating"  # float32 [B, L], 0 pads, a
 SOURCE_TWO_TOWER = "two_tower"
 SOURCE_POPULAR = "popular"
 
-# Where the bundle keeps what is not part of the graph.
+# Where the bundle keeps its warm-up requests (a TFRecord file of PredictionLog).
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
-ITEM_STORE_FILE = "assets.extra/items.jsonl"  # one JSON object a catalogue item: id, title, categories
