@@ -41,6 +41,7 @@ EVALUATED_LIST_LENGTH = 100
 RECOMMENDED_ITEM_ID = "recommended_item_id"  # string [B, 100]
 POPULAR_ITEM_ID = "popular_item_id"  # string [B, 100]: most popular, what the user saw left out
 CHOSEN_PREDICTED_RATING = "chosen_predicted_rating"  # float32 [B, L], 0 pads, as chosen_item_id
+CATALOGUE_SIZE = "catalogue_size"  # int64 [B]: items in the catalogue, the same in every row
 
 # Values of SOURCE.
 SOURCE_TWO_TOWER = "two_tower"
