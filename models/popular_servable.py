@@ -1,0 +1,108 @@
+"""A SavedModel that recommends what is most popular: the first baseline."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from models import contract, features
+from models.popularity import PopularItems
+
+MAX_K = 1000
+
+
+def save_popular_servable(
+    path: str,
+    item_ids: Sequence[bytes],
+    counts: npt.ArrayLike,
+    mean_rating: float = 0.0,
+) -> None:
+    """Writes a SavedModel with the signatures evaluate, recommend and serving_default.
+
+    It holds core operations only. `recommend` knows no users: it gives everyone the same list.
+
+    Args:
+        path: folder to write into.
+        item_ids: n ids, the whole catalogue, without repeats.
+        counts: [n], interactions of each item.
+        mean_rating: predicted for every item, in rating units; 0 for implicit feedback.
+
+    Raises:
+        ValueError: if ids repeat, or there is not one count for each id.
+    """
+    servable = _PopularServable(item_ids, counts, mean_rating)
+    recommend = servable.recommend.get_concrete_function()
+    tf.saved_model.save(
+        servable,
+        path,
+        signatures={
+            contract.EVALUATE: servable.evaluate.get_concrete_function(),
+            contract.RECOMMEND: recommend,
+            contract.SERVING_DEFAULT: recommend,
+        },
+    )
+
+
+class _PopularServable(tf.Module):
+    def __init__(self, item_ids: Sequence[bytes], counts: npt.ArrayLike, mean_rating: float):
+        super().__init__()
+        size = len(item_ids)
+        if len(set(item_ids)) != size or np.shape(counts) != (size,):
+            raise ValueError(
+                "item_ids must be distinct, with one count each. Received: "
+                f"{size} ids, {len(set(item_ids))} of them distinct, "
+                f"and counts of shape {np.shape(counts)}."
+            )
+        self._size = size
+        self._mean_rating = mean_rating
+        self._popular = PopularItems(counts)
+        # Index 0 stands for no item, whose id is "".
+        self._item_id = tf.Variable([b"", *item_ids], trainable=False, dtype=tf.string)
+        self._item_index = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(list(item_ids)), tf.range(1, size + 1, dtype=tf.int32)
+            ),
+            default_value=0,
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=contract.EXAMPLES)])
+    def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        parsed = tf.io.parse_example(
+            examples,
+            {
+                name: tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
+                for name in (features.SEEN_ITEM_ID, features.CHOSEN_ITEM_ID)
+            },
+        )
+        seen = self._item_index.lookup(parsed[features.SEEN_ITEM_ID].to_tensor(b""))
+        index, _ = self._popular.top(seen, tf.constant(contract.EVALUATED_LIST_LENGTH))
+        item_id = tf.gather(self._item_id, index)
+        chosen = parsed[features.CHOSEN_ITEM_ID].to_tensor(b"")
+        return {
+            contract.RECOMMENDED_ITEM_ID: item_id,
+            contract.POPULAR_ITEM_ID: item_id,
+            contract.CHOSEN_PREDICTED_RATING: tf.where(chosen == b"", 0.0, self._mean_rating),
+            contract.CATALOGUE_SIZE: tf.fill(
+                [tf.shape(examples)[0]], tf.constant(self._size, tf.int64)
+            ),
+        }
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name=contract.USER_ID),
+            tf.TensorSpec([], tf.int32, name=contract.K),
+        ]
+    )
+    def recommend(self, user_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        limit = f"k must be between 1 and {MAX_K}."
+        with tf.control_dependencies(
+            [tf.debugging.Assert(tf.logical_and(k >= 1, k <= MAX_K), [limit, "Received:", k])]
+        ):
+            nothing_seen = tf.zeros([tf.shape(user_id)[0], 0], tf.int32)
+        index, score = self._popular.top(nothing_seen, k)
+        return {
+            contract.ITEM_ID: tf.gather(self._item_id, index),
+            contract.SCORE: score,
+            contract.SOURCE: tf.where(index > 0, contract.SOURCE_POPULAR, ""),
+        }
