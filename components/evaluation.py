@@ -45,6 +45,9 @@ def eval_config(
     Args:
         options: the bounds.
         feedback: metrics of ratings, and bounds on them, are left out for implicit feedback.
+
+    Raises:
+        ValueError: if no bound is left: TFX then writes no blessing, and nothing would be pushed.
     """
     # Two specs under TFMA's own names: with a single unnamed one TFX would copy the candidate's,
     # and with a baseline artifact absent it drops the second.
@@ -66,8 +69,13 @@ def eval_config(
                 class_name=class_name,
                 module=module,
                 config=json.dumps({**parameters, "name": name}),
-                threshold=_threshold(name, options),
+                per_slice_thresholds=_thresholds(name, options),
             )
+        )
+    if not any(metric.per_slice_thresholds for metric in metrics):
+        raise ValueError(
+            f"The gate needs a bound on at least one metric for {feedback} feedback. "
+            "Received none. Set floors, ceilings, max_drop, max_relative_drop or min_lift."
         )
     return tfma.EvalConfig(
         model_specs=model_specs,
@@ -80,12 +88,19 @@ def eval_config(
     )
 
 
-def _threshold(name: str, options: GateOptions) -> tfma.MetricThreshold | None:
+def _thresholds(name: str, options: GateOptions) -> list[tfma.PerSliceMetricThreshold]:
     value = _value_threshold(name, options)
     change = _change_threshold(name, options)
     if value is None and change is None:
-        return None
-    return tfma.MetricThreshold(value_threshold=value, change_threshold=change)
+        return []
+    # MetricConfig.threshold, which looks like the overall bound, holds for every slice: a handful
+    # of users would then decide.
+    return [
+        tfma.PerSliceMetricThreshold(
+            slicing_specs=[tfma.SlicingSpec()],
+            threshold=tfma.MetricThreshold(value_threshold=value, change_threshold=change),
+        )
+    ]
 
 
 def _value_threshold(name: str, options: GateOptions) -> tfma.GenericValueThreshold | None:

@@ -46,3 +46,11 @@ class GateOptions(Options):
                     f"Received: {self.floors[name]} and {self.ceilings[name]}."
                 )
         return self
+
+
+class CardOptions(Options):
+    """What the model card shows."""
+
+    sample_users: int = Field(3, ge=0, le=50)
+    list_length: int = Field(10, ge=1, le=100)  # recommendations a sample user
+    history_length: int = Field(10, ge=1, le=100)  # past items a sample user, newest first
