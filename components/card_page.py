@@ -17,6 +17,7 @@ _MOST_POPULAR = {
     names.RECALL_AT_100: names.POPULAR_RECALL_AT_100,
 }
 _SHOWN = tuple(name for name in names.ALL_METRICS if name not in _MOST_POPULAR.values())
+_SLICE_METRICS = (names.NDCG_AT_10, names.RECALL_AT_100, names.CATALOGUE_COVERAGE_AT_10)
 _MISSING = "–"
 
 
@@ -41,9 +42,8 @@ def render_page(report: dict[str, Any], samples: list[SampleUser], samples_probl
         pushed=report["decision"] == PUSHED,
         overall_rows=_overall_rows(report),
         slice_names=[name for name in report["metrics"] if name != OVERALL],
-        slice_metrics=[
-            name for name in (names.NDCG_AT_10, names.RECALL_AT_100, names.CATALOGUE_COVERAGE_AT_10)
-        ],
+        slice_metrics=_SLICE_METRICS,
+        latency=report["serving_gate"]["report"].get("latency", {}),
         checks=checks(report["serving_gate"]["report"]),
         samples=samples,
         samples_problem=samples_problem,

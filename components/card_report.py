@@ -65,7 +65,7 @@ def reasons(results: EvaluationResults, gates: Gates) -> list[str]:
         found.append("The evaluation was not passed.")
     if not gates.serving_passed:
         failed = [
-            f"Serving gate: {check.get('name', 'a check')}: {check.get('detail', 'failed')}"
+            f"Serving gate: {check.get('name', 'a check')}: {check.get('message') or 'failed'}"
             for check in checks(gates.serving_report)
             if not check.get("passed")
         ]
@@ -74,7 +74,7 @@ def reasons(results: EvaluationResults, gates: Gates) -> list[str]:
 
 
 def checks(serving_report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the serving gate's checks: each with name, passed and detail."""
+    """Returns the serving gate's checks: each with name, passed and message."""
     listed = serving_report.get("checks", [])
     return [check for check in listed if isinstance(check, dict)]
 

@@ -1,5 +1,6 @@
 """Writes the page that tells what a run produced and why it was pushed or refused."""
 
+import datetime
 import json
 import os
 from typing import Any
@@ -30,6 +31,8 @@ from models import features
 
 METRICS_FILE = "metrics.json"
 PAGE_FILE = "index.html"
+# By reason, as counts.json has them too.
+_REJECTED_KEYS = ("rejected", "rows_rejected")
 
 
 @component
@@ -55,7 +58,7 @@ def ModelCard(  # noqa: N802  TFX names components like classes
         evaluation: of the candidate and the baseline.
         model_blessing: of the Evaluator.
         infra_blessing: of the serving gate.
-        serving_report: the serving gate's `report.json`: {"checks": [{name, passed, detail}]}.
+        serving_report: the serving gate's `report.json`: {"checks": [{name, passed, message}]}.
         pushed_model: the Pusher's answer.
         baseline: with the custom properties of BaselineResolver.
         rejected_interactions: `counts.json`, and `summary.json` with the counts of the data.
@@ -111,13 +114,14 @@ def data_counts(interactions_uri: str, items_uri: str) -> dict[str, Any]:
     summary = read_json(os.path.join(interactions_uri, "summary.json"))
     counts: dict[str, Any] = {}
     for name, value in summary.items():
-        if name == "rejected":
-            continue
         label = name.replace("_", " ")
-        if isinstance(value, dict):
-            counts.update({f"{label}, {split}": number for split, number in value.items()})
-        else:
+        if name.endswith("_timestamp"):
+            seconds = datetime.datetime.fromtimestamp(value, datetime.timezone.utc)
+            counts[label.replace("timestamp", "interaction")] = f"{seconds:%Y-%m-%d %H:%M} UTC"
+        elif not isinstance(value, dict):
             counts[label] = value
+        elif name not in _REJECTED_KEYS:
+            counts.update({f"{label}, {split}": number for split, number in value.items()})
     return {
         "counts": counts,
         "rejected": {

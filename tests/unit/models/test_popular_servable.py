@@ -1,0 +1,65 @@
+import pathlib
+
+import pytest
+import tensorflow as tf
+
+from models import contract
+from models.popular_servable import save_popular_servable
+
+
+@pytest.fixture(scope="module")
+def signatures(tmp_path_factory: pytest.TempPathFactory):
+    path = str(tmp_path_factory.mktemp("popular"))
+    save_popular_servable(path, [b"a", b"b", b"c"], [1.0, 5.0, 3.0], mean_rating=3.5)
+    model = tf.saved_model.load(path)
+    yield model.signatures
+    del model
+
+
+def query(seen: list[bytes], chosen: list[bytes]) -> bytes:
+    def feature(values: list[bytes]) -> tf.train.Feature:
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+    values = {"seen_item_id": feature(seen), "chosen_item_id": feature(chosen)}
+    return tf.train.Example(features=tf.train.Features(feature=values)).SerializeToString()
+
+
+def test_evaluate_leaves_seen_items_out_when_queries_differ(signatures) -> None:
+    queries = tf.constant([query([b"b", b"unknown"], [b"a"]), query([], [b"c", b"a"])])
+    found = signatures["evaluate"](examples=queries)
+    lists = found[contract.RECOMMENDED_ITEM_ID].numpy()
+    assert lists.shape == (2, 100)
+    assert lists[:, :4].tolist() == [[b"c", b"a", b"", b""], [b"b", b"c", b"a", b""]]
+    assert (found[contract.POPULAR_ITEM_ID].numpy() == lists).all()
+    # One predicted rating for each chosen item, 0 pads.
+    assert found[contract.CHOSEN_PREDICTED_RATING].numpy().tolist() == [[3.5, 0.0], [3.5, 3.5]]
+    assert found[contract.CATALOGUE_SIZE].numpy().tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("name", ["recommend", "serving_default"])
+def test_recommend_gives_everyone_the_popular_list_when_asked(signatures, name: str) -> None:
+    found = signatures[name](user_id=tf.constant([b"x", b""]), k=tf.constant(2))
+    assert found[contract.ITEM_ID].numpy().tolist() == [[b"b", b"c"]] * 2
+    assert found[contract.SOURCE].numpy().tolist() == [[b"popular", b"popular"]] * 2
+
+
+def test_rows_are_padded_when_k_exceeds_the_catalogue(signatures) -> None:
+    found = signatures["recommend"](user_id=tf.constant([b"x"]), k=tf.constant(4))
+    assert found[contract.ITEM_ID].numpy().tolist() == [[b"b", b"c", b"a", b""]]
+    assert found[contract.SOURCE].numpy().tolist() == [[b"popular"] * 3 + [b""]]
+
+
+@pytest.mark.parametrize("k", [0, 1001])
+def test_recommend_is_refused_when_k_is_out_of_range(signatures, k: int) -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError, match="k must be between 1 and 1000"):
+        signatures["recommend"](user_id=tf.constant([b"x"]), k=tf.constant(k))
+
+
+@pytest.mark.parametrize(
+    ("item_ids", "counts"), [([b"a", b"a"], [1.0, 2.0]), ([b"a", b"b"], [1.0])]
+)
+def test_catalogue_is_refused_when_ids_and_counts_do_not_match(
+    tmp_path: pathlib.Path, item_ids: list[bytes], counts: list[float]
+) -> None:
+    with pytest.raises(ValueError, match="distinct, with one count each. Received: 2 ids"):
+        save_popular_servable(str(tmp_path), item_ids, counts)
