@@ -1,0 +1,160 @@
+import os
+
+import pytest
+import tensorflow_model_analysis as tfma
+from tfx.components.util import model_utils
+
+from components.evaluation import eval_config
+from components.evaluation_results import OVERALL, read_evaluation
+from components.gate_options import GateOptions
+from models.metrics import names
+
+
+def thresholds(config: tfma.EvalConfig) -> dict[str, tfma.MetricThreshold]:
+    import json
+
+    return {
+        json.loads(metric.config)["name"]: sliced.threshold
+        for metric in config.metrics_specs[0].metrics
+        for sliced in metric.per_slice_thresholds
+    }
+
+
+def test_oracle_is_blessed_when_it_beats_the_baseline(blessed) -> None:
+    assert model_utils.is_model_blessed(blessed.blessing)
+    assert os.listdir(blessed.blessing.uri) == ["BLESSED"]
+    assert read_evaluation(blessed.evaluation.uri).passed
+
+
+def test_popular_list_is_refused_when_lift_is_required(refused) -> None:
+    assert not model_utils.is_model_blessed(refused.blessing)
+    assert os.listdir(refused.blessing.uri) == ["NOT_BLESSED"]
+
+
+def test_both_models_are_measured_when_labels_have_several_values(blessed) -> None:
+    overall = read_evaluation(blessed.evaluation.uri).metrics[OVERALL]
+    candidate, baseline = overall["candidate"], overall["baseline"]
+    assert candidate["example_count"] == 3
+    assert candidate["ndcg@10"] == candidate["recall@100"] == candidate["mrr"] == 1.0
+    # The candidate's lists hold i4, i1 and i3: three of five items.
+    assert candidate["catalogue_coverage@10"] == pytest.approx(0.6)
+    # The baseline's list without the seen i0 is i1 to i4 for u0 and u1, and i0 to i4 for u2, so the
+    # hits are at 3; 0 and 3; 3. nDCG: 1/log2(5) = 0.430677 twice, and for u1
+    # (1 + 0.430677) / (1 + 1/log2(3)) = 0.877215. The mean is 0.579523.
+    assert baseline["ndcg@10"] == pytest.approx(0.579523, abs=1e-5)
+    assert baseline["mrr"] == pytest.approx((0.25 + 1.0 + 0.25) / 3)
+    assert baseline["catalogue_coverage@10"] == 1.0
+    # The mean rating is 3, so the errors are 1; 0 and 2; 1.
+    assert baseline["rating_rmse"] == pytest.approx(1.5**0.5)
+    assert candidate["ndcg@10_diff"] == pytest.approx(1 - baseline["ndcg@10"])
+
+
+def test_lift_is_measured_within_the_candidate_when_popular_is_another_list(blessed) -> None:
+    candidate = read_evaluation(blessed.evaluation.uri).metrics[OVERALL]["candidate"]
+    # The candidate's popular list, i0 to i4, hits at 4; 1 and 4; 3: 1/log2(6) = 0.386853,
+    # (0.630930 + 0.386853) / 1.630930 = 0.624051, and 0.430677. The mean is 0.480527.
+    assert candidate["popular_ndcg@10"] == pytest.approx(0.480527, abs=1e-5)
+    assert candidate["ndcg@10_lift_over_popular"] == pytest.approx(1 - 0.480527, abs=1e-5)
+
+
+def test_slices_are_measured_when_users_differ(blessed) -> None:
+    metrics = read_evaluation(blessed.evaluation.uri).metrics
+    assert {name: models["candidate"]["example_count"] for name, models in metrics.items()} == {
+        OVERALL: 3.0,
+        "user_activity=low": 1.0,
+        "user_activity=high": 2.0,
+        "user_taste=niche": 2.0,
+        "user_taste=mixed": 1.0,
+    }
+
+
+def test_bounds_hold_over_all_users_alone_when_there_are_slices(blessed) -> None:
+    details = tfma.load_validation_result(blessed.evaluation.uri).validation_details
+    assert [
+        (len(row.slicing_spec.feature_keys), row.num_matching_slices)
+        for row in details.slicing_details
+    ] == [(0, 1)]
+
+
+def test_verdicts_name_the_failures_of_tfma_when_a_candidate_is_refused(refused) -> None:
+    results = read_evaluation(refused.evaluation.uri)
+    failures = tfma.load_validation_result(refused.evaluation.uri).metric_validations_per_slice
+    failed_in_tfma = {
+        (failure.metric_key.name.removesuffix("_diff"), failure.metric_key.is_diff)
+        for row in failures
+        for failure in row.failures
+    }
+    failed_here = {
+        (verdict.metric, "drop" in verdict.kind)
+        for verdict in results.verdicts
+        if not verdict.passed
+    }
+    assert failed_here == failed_in_tfma
+    # nDCG fell from 0.5795 to 0.4805; of the reciprocal ranks (1/5, 1/2, 1/4) the mean is 0.3167
+    # against 0.5, a drop of 37 %. Ratings and recall are as good as the baseline's.
+    assert failed_here == {
+        ("ndcg@10", True),
+        ("mrr", True),
+        ("ndcg@10_lift_over_popular", False),
+    }
+
+
+def test_implicit_feedback_is_evaluated_when_queries_have_no_ratings(
+    tmp_path, serialize, write_split, examples, model_artifact, run_evaluator, blessed
+) -> None:
+    # Chosen lists of one length: TFMA then hands labels over in another shape.
+    rows = [
+        serialize(user_id=[b"u"], chosen_item_id=[b"i4"], user_activity=[b"low"]) for _ in range(2)
+    ]
+    write_split(tmp_path / "examples" / "Split-queries", rows)
+    implicit = type(examples)()
+    implicit.uri = str(tmp_path / "examples")
+    implicit.split_names = '["queries"]'
+    found = run_evaluator(
+        tmp_path,
+        blessed.model,
+        blessed.baseline,
+        GateOptions(),
+        feedback="implicit",
+        examples=implicit,
+    )
+    assert model_utils.is_model_blessed(found.blessing)
+    metrics = read_evaluation(found.evaluation.uri).metrics
+    assert "rating_rmse" not in metrics[OVERALL]["candidate"]
+    assert metrics[OVERALL]["candidate"]["recall@10"] == 1.0
+    # Nothing seen: i4 is fifth of the baseline's list.
+    assert metrics[OVERALL]["baseline"]["mrr"] == pytest.approx(0.2)
+
+
+def test_every_metric_has_a_class_when_feedback_is_explicit() -> None:
+    import json
+
+    metrics = eval_config(GateOptions()).metrics_specs[0].metrics
+    assert [json.loads(metric.config)["name"] for metric in metrics[1:]] == list(names.ALL_METRICS)
+
+
+def test_bounds_become_thresholds_when_set() -> None:
+    options = GateOptions(
+        floors={"mrr": 0.1},
+        ceilings={"rating_rmse": 1.2},
+        max_drop={"recall@50": 0.03},
+        max_relative_drop={"rating_rmse": 0.05},
+        min_lift=0.01,
+    )
+    found = thresholds(eval_config(options))
+    assert set(found) == {"mrr", "rating_rmse", "recall@50", "ndcg@10_lift_over_popular"}
+    assert found["mrr"].value_threshold.lower_bound.value == 0.1
+    assert found["rating_rmse"].value_threshold.upper_bound.value == 1.2
+    assert found["ndcg@10_lift_over_popular"].value_threshold.lower_bound.value == 0.01
+    # Candidate less baseline: recall may fall by 0.03, the error may rise by 5 %.
+    assert found["recall@50"].change_threshold.absolute.value == -0.03
+    assert found["rating_rmse"].change_threshold.relative.value == 0.05
+    lower = tfma.MetricDirection.LOWER_IS_BETTER
+    assert found["rating_rmse"].change_threshold.direction == lower
+
+
+def test_gate_is_refused_when_no_bound_is_left() -> None:
+    options = GateOptions(floors={}, max_drop={}, min_lift=None)
+    assert set(thresholds(eval_config(options, "explicit"))) == {"rating_rmse"}
+    with pytest.raises(ValueError, match="needs a bound.*implicit.*Received none"):
+        eval_config(options, "implicit")
