@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks import split
+from components.errors import DataError
+
+RATINGS = """\
+userId,movieId,rating,timestamp
+1,10,4.0,300
+1,11,3.0,100
+2,10,5.0,50
+1,12,2.5,200
+"""
+MOVIES = 'movieId,title,genres\n10,"Harbour, The (1999)",Drama\n11,b,Drama\n12,c,War\n13,d,War\n'
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "ratings.csv").write_text(RATINGS)
+    (folder / "movies.csv").write_text(MOVIES)
+    return folder
+
+
+def test_holds_out_the_last_when_times_are_out_of_order() -> None:
+    user = np.array([0, 1, 0, 0, 0, 0])
+    timestamp = np.array([9, 1, 2, 3, 4, 5])
+    # round(0.2 * 5) = 1 of user 0, the one at time 9; round(0.2 * 1) = 0 of user 1.
+    assert split.time_per_user(user, timestamp).tolist() == [True] + [False] * 5
+
+
+def test_keeps_the_order_of_the_file_when_times_are_equal() -> None:
+    user = np.zeros(5, dtype=np.int64)
+    held_out = split.time_per_user(user, np.full(5, 7), fraction=0.4)
+    assert held_out.tolist() == [False, False, False, True, True]
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), min_size=1),
+    fraction=st.sampled_from([0.1, 0.2, 0.5]),
+)
+def test_nothing_held_out_is_older_when_data_vary(
+    rows: list[tuple[int, int]], fraction: float
+) -> None:
+    user, timestamp = np.array(rows).T
+    held_out = split.time_per_user(user, timestamp, fraction)
+    for one in set(user):
+        mine = user == one
+        later, earlier = timestamp[mine & held_out], timestamp[mine & ~held_out]
+        assert len(later) == round(fraction * mine.sum())
+        assert not len(later) or not len(earlier) or later.min() >= earlier.max()
+
+
+def test_reads_indices_when_the_folder_is_in_the_default_format(data: Path) -> None:
+    dataset = split.read_dataset(data, split.default_data_options())
+    assert dataset.user_ids == ["1", "2"]
+    assert dataset.item_ids == ["10", "11", "12", "13"]
+    assert dataset.user.tolist() == [0, 0, 1, 0]
+    assert dataset.item.tolist() == [0, 1, 0, 2]
+    assert dataset.timestamp.tolist() == [300, 100, 50, 200]
+
+
+def test_train_folder_lacks_what_is_held_out_when_written(data: Path, tmp_path: Path) -> None:
+    options = split.default_data_options()
+    dataset = split.read_dataset(data, options)
+    held_out = np.array([True, False, False, False])
+    split.write_train_folder(dataset, held_out, data, tmp_path / "train", options)
+    again = split.read_dataset(tmp_path / "train", options)
+    assert again.timestamp.tolist() == [100, 50, 200]
+    assert again.table["rating"].to_pylist() == ["3.0", "5.0", "2.5"]
+    assert (tmp_path / "train" / "movies.csv").read_text() == MOVIES
+
+
+def test_a_pair_counts_once_when_it_occurs_twice(data: Path) -> None:
+    (data / "ratings.csv").write_text(RATINGS + "2,10,1.0,60\n")
+    dataset = split.read_dataset(data, split.default_data_options())
+    matrix = dataset.matrix(np.ones(5, dtype=bool))
+    assert matrix.toarray().tolist() == [[1, 1, 1, 0], [1, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("ratings", "message"),
+    [
+        (RATINGS + "2,99,1.0,60\n", "Received: movieId 99"),
+        (RATINGS.replace("userId", "who"), "must have the column userId. Received: who"),
+        (RATINGS.replace("300", "soon"), "timestamp must be whole numbers"),
+        (RATINGS.replace("timestamp", "when"), "must have the column timestamp"),
+        ("", "must be CSV with a header"),
+    ],
+)
+def test_says_what_is_wrong_when_the_file_is_unusable(
+    data: Path, ratings: str, message: str
+) -> None:
+    (data / "ratings.csv").write_text(ratings)
+    with pytest.raises(DataError, match=message):
+        split.read_dataset(data, split.default_data_options())
+
+
+def test_names_the_file_when_it_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"must hold ratings\.csv"):
+        split.read_dataset(tmp_path, split.default_data_options())
