@@ -1,3 +1,4 @@
+import json
 import os
 
 import pytest
@@ -11,7 +12,6 @@ from models.metrics import names
 
 
 def thresholds(config: tfma.EvalConfig) -> dict[str, tfma.MetricThreshold]:
-    import json
 
     return {
         json.loads(metric.config)["name"]: sliced.threshold
@@ -127,7 +127,6 @@ def test_implicit_feedback_is_evaluated_when_queries_have_no_ratings(
 
 
 def test_every_metric_has_a_class_when_feedback_is_explicit() -> None:
-    import json
 
     metrics = eval_config(GateOptions()).metrics_specs[0].metrics
     assert [json.loads(metric.config)["name"] for metric in metrics[1:]] == list(names.ALL_METRICS)
