@@ -67,12 +67,15 @@ class _Toy(tf.Module):
         victim = tf.reduce_any(user_id == "u1")
         if self._flaw == "error":
             tf.debugging.assert_equal(victim, False, message="u1 breaks this model")
-        if self._flaw == "crash" and tf.reduce_any(user_id == "u1"):
-            tf.raw_ops.Abort(error_msg="u1 kills this model")
+        # The answer has to depend on what harms, or TensorFlow leaves it out of the graph.
+        if self._flaw == "crash" and victim:
+            with tf.control_dependencies([tf.raw_ops.Abort(error_msg="u1 kills this model")]):
+                k = tf.identity(k)
         if self._flaw == "hang":
             forever = tf.constant(0)
             while victim and forever >= 0:
                 forever = 1 - forever
+            k += tf.minimum(forever, 0)
         seen = tf.strings.to_number(
             tf.strings.regex_replace(tf.strings.regex_replace(user_id, "^u", ""), "^$", "0"),
             tf.int32,

@@ -1,0 +1,317 @@
+"""Asks a model server as its clients will, and judges the answers.
+
+Pure TensorFlow Serving stubs: what passes here passes on any TensorFlow Serving.
+"""
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
+from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_pb2_grpc
+
+from models import contract, features
+from models.requests import predict_request
+
+_BATCH = 2  # rows of a signature's probe
+_BEYOND_ANY_K = 1_000_000
+_ITEMS = 1000  # catalogue items of which a short list must lack none
+_MESSAGES_A_CHECK = 3
+_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+@dataclass(frozen=True)
+class CanaryUser:
+    """A user to ask for: the id, and every item they have seen."""
+
+    user_id: str
+    seen: frozenset[str]
+
+
+@dataclass(frozen=True)
+class CanaryData:
+    """What requests are made of: users, serialized query Examples, and ids of catalogue items."""
+
+    users: list[CanaryUser]
+    queries: list[bytes]
+    item_ids: list[str]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    passed: bool
+    message: str
+
+
+@dataclass
+class CanaryResult:
+    """What a replay found.
+
+    Attributes:
+        problems: check name to what is wrong; a check without any has passed.
+        latencies_ms: of each `recommend` for a canary user.
+    """
+
+    problems: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    latencies_ms: list[float] = field(default_factory=list)
+
+    def note(self, check: str, problems: Iterable[str]) -> None:
+        """Adds to what is wrong by `check`, which passes if nothing ever is."""
+        self.problems[check].extend(problems)
+
+    def checks(self) -> list[Check]:
+        """Returns a verdict for each check, in the order they were made."""
+        return [Check(name, not found, _summary(found)) for name, found in self.problems.items()]
+
+    def latency(self) -> dict[str, float]:
+        """Returns count, and median, 95th percentile and maximum in milliseconds."""
+        if not self.latencies_ms:
+            return {"count": 0}
+        median, high, top = np.percentile(self.latencies_ms, [50, 95, 100]).tolist()
+        return {"count": len(self.latencies_ms), "p50_ms": median, "p95_ms": high, "max_ms": top}
+
+
+class ServerLostError(Exception):
+    """The server crashed or hangs: asking on is pointless."""
+
+
+def read_canary_data(examples_dir: Path, users: int) -> CanaryData:
+    """Reads the first `users` users, and some queries and items, of an examples artifact."""
+    found = []
+    for record in _read_split(examples_dir, features.USERS_SPLIT, users):
+        values = tf.train.Example.FromString(record).features.feature
+        seen = (item.decode() for item in values[features.SEEN_ITEM_ID].bytes_list.value)
+        user_id = values[features.USER_ID].bytes_list.value[0].decode()
+        found.append(CanaryUser(user_id, frozenset(seen)))
+    items = [
+        tf.train.Example.FromString(record).features.feature[features.ITEM_ID]
+        for record in _read_split(examples_dir, features.ITEMS_SPLIT, _ITEMS)
+    ]
+    return CanaryData(
+        users=found,
+        queries=_read_split(examples_dir, features.QUERIES_SPLIT, _BATCH),
+        item_ids=[item.bytes_list.value[0].decode() for item in items],
+    )
+
+
+def _read_split(examples_dir: Path, split: str, limit: int) -> list[bytes]:
+    files = sorted(str(path) for path in (examples_dir / f"Split-{split}").glob("*"))
+    if not files:
+        return []
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP")
+    return list(records.take(limit).as_numpy_iterator())
+
+
+def list_problems(
+    user: CanaryUser, item_ids: Sequence[str], scores: Sequence[float], k: int, known: set[str]
+) -> dict[str, list[str]]:
+    """Judges one recommended list.
+
+    Args:
+        user: whose list it is.
+        item_ids: as answered, "" pads.
+        scores: one an item id.
+        k: how many were asked for.
+        known: items that certainly are in the catalogue: a list may be shorter than k only where
+            each of them is in the list or has been seen.
+
+    Returns:
+        Check name to what is wrong, with an entry for each check, empty where nothing is.
+    """
+    who = f"user {user.user_id!r}"
+    items = [item_id for item_id in item_ids if item_id]
+    values = list(scores)[: len(items)]
+    problems: dict[str, list[str]] = {
+        name: []
+        for name in ("full lists", "unique items", "nothing seen", "finite scores", "sorted")
+    }
+    if len(item_ids) != k or len(scores) != k:
+        problems["full lists"].append(
+            f"{who} must get {k} entries. Received: {len(item_ids)} ids, {len(scores)} scores"
+        )
+    elif list(item_ids[: len(items)]) != items:
+        problems["full lists"].append(f'{who} has "" before the end of the list')
+    elif len(items) < k and (left := sorted(known - set(items) - user.seen)):
+        problems["full lists"].append(
+            f"{who} gets {len(items)} of {k} items, although {left[0]!r} is left"
+        )
+    twice = sorted({item_id for item_id in items if items.count(item_id) > 1})
+    problems["unique items"] += [f"{who} gets {item_id!r} more than once" for item_id in twice]
+    seen = [item_id for item_id in items if item_id in user.seen]
+    problems["nothing seen"] += [f"{who} has already seen {item_id!r}" for item_id in seen]
+    if not all(math.isfinite(value) for value in values):
+        problems["finite scores"].append(f"{who} gets scores {values}")
+    elif any(left < right for left, right in zip(values, values[1:], strict=False)):
+        problems["sorted"].append(f"{who} gets scores that increase: {values}")
+    return problems
+
+
+class Canary:
+    """Replays requests against the server at `target`."""
+
+    def __init__(self, target: str, data: CanaryData, k: int, timeout_s: float) -> None:
+        """Prepares; `replay` asks.
+
+        Args:
+            target: HOST:PORT.
+            data: with at least one user.
+            k: length of the lists to ask for.
+            timeout_s: how long one request may take before the server counts as hanging.
+        """
+        self._target = target
+        self._users = data.users
+        self._queries = data.queries
+        self._k = k
+        self._timeout_s = timeout_s
+        self._known = set(data.item_ids).union(*(user.seen for user in data.users))
+
+    def replay(self) -> CanaryResult:
+        """Asks everything, and stops early only where the server is lost."""
+        result = CanaryResult()
+        options = [("grpc.max_receive_message_length", -1)]
+        with grpc.insecure_channel(self._target, options=options) as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            try:
+                self._ask_for_users(stub, result)
+                self._ask_beyond_limits(stub, result)
+                self._ask_each_signature(stub, result)
+                result.note("server survives", [])
+            except ServerLostError as err:
+                result.note("server survives", [str(err)])
+        return result
+
+    def _ask_for_users(
+        self, stub: prediction_service_pb2_grpc.PredictionServiceStub, result: CanaryResult
+    ) -> None:
+        unknown = CanaryUser("", frozenset())
+        answers = []
+        for user in [*self._users, unknown]:
+            inputs = {contract.USER_ID: [user.user_id], contract.K: np.int32(self._k)}
+            started_s = time.monotonic()
+            try:
+                outputs = self._predict(stub, contract.RECOMMEND, inputs)
+                lists = _texts(outputs[contract.ITEM_ID][0]), outputs[contract.SCORE][0].tolist()
+            except grpc.RpcError as err:
+                result.note("recommend answers", [f"user {user.user_id!r}: {_told(err)}"])
+                continue
+            except (KeyError, IndexError, UnicodeDecodeError) as err:
+                result.note("recommend answers", [f"user {user.user_id!r}: {err!r} in the answer"])
+                continue
+            result.note("recommend answers", [])
+            result.latencies_ms.append((time.monotonic() - started_s) * 1000.0)
+            answers.append((user, *lists))
+            self._known.update(item_id for item_id in lists[0] if item_id)
+        for user, item_ids, scores in answers:
+            found = list_problems(user, item_ids, scores, self._k, self._known)
+            for check, problems in found.items():
+                result.note(check, problems)
+
+    def _ask_beyond_limits(
+        self, stub: prediction_service_pb2_grpc.PredictionServiceStub, result: CanaryResult
+    ) -> None:
+        for k in (0, _BEYOND_ANY_K):
+            inputs = {contract.USER_ID: [self._users[0].user_id], contract.K: np.int32(k)}
+            answer = "an answer"
+            try:
+                self._predict(stub, contract.RECOMMEND, inputs)
+            except grpc.RpcError as err:
+                refused = err.code() is grpc.StatusCode.INVALID_ARGUMENT
+                answer = "" if refused else _told(err)
+            problem = [f"k={k} must give INVALID_ARGUMENT. Received: {answer}"] if answer else []
+            result.note(f"k={k} is refused", problem)
+
+    def _ask_each_signature(
+        self, stub: prediction_service_pb2_grpc.PredictionServiceStub, result: CanaryResult
+    ) -> None:
+        for name, inputs in sorted(self._signatures(stub).items()):
+            check = f"{name} answers"
+            try:
+                values = {key: self._probe(key, info) for key, info in inputs.items()}
+                outputs = self._predict(stub, name, values)
+            except grpc.RpcError as err:
+                result.note(check, [_told(err)])
+                continue
+            for key, value in outputs.items():
+                if not value.shape or value.shape[0] != _BATCH:
+                    result.note(check, [f"{key} must have {_BATCH} rows. Received: {value.shape}"])
+                if value.dtype.kind == "f" and not np.isfinite(value).all():
+                    result.note(check, [f"{key} must be finite. Received: {value.tolist()}"])
+            result.note(check, [])
+
+    def _signatures(
+        self, stub: prediction_service_pb2_grpc.PredictionServiceStub
+    ) -> dict[str, Mapping[str, TensorInfo]]:
+        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        request.model_spec.name = contract.MODEL_NAME
+        try:
+            response = stub.GetModelMetadata(request, timeout=self._timeout_s)
+        except grpc.RpcError as err:
+            raise ServerLostError(f"GetModelMetadata: {_told(err)}") from err
+        described = get_model_metadata_pb2.SignatureDefMap()
+        response.metadata["signature_def"].Unpack(described)
+        return {
+            name: definition.inputs
+            for name, definition in described.signature_def.items()
+            if not name.startswith("__")  # initialisers, which are not for clients
+        }
+
+    def _probe(self, name: str, info: TensorInfo) -> NDArray[Any]:
+        shape = [_BATCH if axis.size < 0 else axis.size for axis in info.tensor_shape.dim]
+        dtype = tf.dtypes.DType(info.dtype)
+        values: list[Any] = [0.5] if dtype.is_floating else [1]
+        if name == contract.K:
+            values = [self._k]
+        elif name == contract.USER_ID:
+            values = [user.user_id.encode() for user in self._users]
+        elif name == contract.EXAMPLES:
+            values = list(self._queries) or [b""]
+        elif name in (contract.ITEM_ID, contract.HISTORY_ITEM_ID, contract.EXCLUDE_ITEM_ID):
+            values = [item_id.encode() for item_id in sorted(self._known)] or [b""]
+        elif dtype == tf.string:
+            values = [b""]
+        return np.resize(np.array(values, dtype=dtype.as_numpy_dtype), shape)
+
+    def _predict(
+        self,
+        stub: prediction_service_pb2_grpc.PredictionServiceStub,
+        signature: str,
+        inputs: Mapping[str, Any],
+    ) -> dict[str, NDArray[Any]]:
+        request = predict_request(signature, inputs)
+        try:
+            response = stub.Predict(request, timeout=self._timeout_s)
+        except grpc.RpcError as err:
+            if err.code() in _LOST:
+                raise ServerLostError(f"{signature}: {_told(err)}") from err
+            raise
+        return {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
+
+
+def report_checks(checks: Sequence[Check]) -> list[dict[str, Any]]:
+    """Returns `checks` as the report's JSON values."""
+    return [asdict(check) for check in checks]
+
+
+def _summary(problems: Sequence[str]) -> str:
+    shown = "; ".join(problems[:_MESSAGES_A_CHECK])
+    more = len(problems) - _MESSAGES_A_CHECK
+    return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def _told(error: grpc.RpcError) -> str:
+    return f"{error.code().name}: {error.details()}"
+
+
+def _texts(row: NDArray[Any]) -> list[str]:
+    return [text.decode() for text in row.tolist()]

@@ -1,0 +1,168 @@
+"""Sound and broken models before the gate, each behind a real server."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+from tfx.types import standard_artifacts
+
+from components.artifacts import GateReport
+from components.canary import Canary, CanaryData, CanaryUser
+from components.serving_gate import ServingGate, judge
+from serving.client import RecommenderClient
+from serving.server import ModelServer
+
+# As the toy has it: u<n> has seen the first n of 30 items.
+_ITEMS = [f"i{number:02d}" for number in range(30)]
+_USERS = [CanaryUser(f"u{n}", frozenset(_ITEMS[:n])) for n in (0, 1, 2, 25)]
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> Path:
+    folder = tmp_path / "examples" / "Split-users"
+    folder.mkdir(parents=True)
+    with tf.io.TFRecordWriter(str(folder / "data.gz"), "GZIP") as writer:
+        for user in _USERS:
+            example = tf.train.Example()
+            values = example.features.feature
+            values["user_id"].bytes_list.value.append(user.user_id.encode())
+            values["seen_item_id"].bytes_list.value.extend(i.encode() for i in sorted(user.seen))
+            writer.write(example.SerializeToString())
+    return folder.parent
+
+
+@pytest.fixture
+def replay(toy_model: Callable[[str], Path], tmp_path: Path) -> Callable[[str], dict[str, str]]:
+    """Replays the canary against a flawed toy; returns the message of each failed check."""
+
+    def replay(flaw: str) -> dict[str, str]:
+        (tmp_path / "1").symlink_to(toy_model(flaw))
+        with ModelServer(tmp_path, port=0, poll_interval_s=0.1) as server:
+            target = f"127.0.0.1:{server.port}"
+            with RecommenderClient(target) as client:
+                client.wait_until_ready(30.0)
+            data = CanaryData(_USERS, [b""], _ITEMS)
+            checks = Canary(target, data, 10, 10.0).replay().checks()
+        return {check.name: check.message for check in checks if not check.passed}
+
+    return replay
+
+
+@pytest.mark.parametrize(
+    ("flaw", "check", "message"),
+    [
+        ("seen", "nothing seen", "user 'u1' has already seen 'i00'"),
+        ("duplicates", "unique items", "user 'u0' gets 'i03' more than once"),
+        ("increasing", "sorted", "user 'u0' gets scores that increase"),
+        ("short", "full lists", "user 'u0' gets 3 of 10 items, although 'i03' is left"),
+        ("error", "recommend answers", "INVALID_ARGUMENT: u1 breaks this model"),
+        ("any_k", "k=0 is refused", "k=0 must give INVALID_ARGUMENT. Received: an answer"),
+    ],
+)
+def test_the_right_check_fails_when_model_has_a_flaw(
+    replay: Callable[[str], dict[str, str]], flaw: str, check: str, message: str
+) -> None:
+    failed = replay(flaw)
+    assert message in failed[check]
+    # The probe of each signature asks for u1 too, and any k means any.
+    related = {"error": {"recommend answers", "serving_default answers"}}
+    assert set(failed) <= {check, "k=1000000 is refused"} | related.get(flaw, set())
+
+
+def test_scores_are_refused_when_they_are_no_numbers(
+    replay: Callable[[str], dict[str, str]],
+) -> None:
+    failed = replay("nan")
+    assert "user 'u0' gets scores [nan" in failed["finite scores"]
+    assert "score must be finite" in failed["recommend answers"]
+
+
+def _run_component(model: Path, examples: Path, folder: Path, **options: Any) -> tuple[Any, Any]:
+    """Calls the component's function as TFX's executor does."""
+    artifacts = {
+        "model": standard_artifacts.Model(),
+        "examples": standard_artifacts.Examples(),
+        "blessing": standard_artifacts.InfraBlessing(),
+        "report": GateReport(),
+    }
+    for name, artifact in artifacts.items():
+        artifact.uri = str(folder / name)
+    (folder / "model").mkdir()
+    (folder / "model" / "Format-Serving").symlink_to(model)
+    artifacts["examples"].uri = str(examples)
+    options = {
+        "canary_users": 50,
+        "k": 10,
+        "start_timeout_s": 60,
+        "request_timeout_s": 20,
+        **options,
+    }
+    ServingGate.EXECUTOR_SPEC.executor_class._FUNCTION(**artifacts, **options)
+    report = json.loads((folder / "report" / "report.json").read_text())
+    return artifacts["blessing"], report
+
+
+def test_model_is_blessed_when_it_is_sound(
+    toy_model: Callable[[str], Path], examples: Path, tmp_path: Path
+) -> None:
+    blessing, report = _run_component(toy_model(""), examples, tmp_path)
+    assert report["verdict"] == "blessed"
+    assert all(check["passed"] for check in report["checks"]), report
+    names = {check["name"] for check in report["checks"]}
+    assert {"server loads the model", "rank answers", "server survives"} <= names
+    # Four users of the split, and the unknown one.
+    assert report["latency"]["count"] == 5
+    assert blessing.get_int_custom_property("blessed") == 1
+    assert (tmp_path / "blessing" / "INFRA_BLESSED").exists()
+
+
+@pytest.mark.parametrize(
+    ("flaw", "code"), [("crash", "UNAVAILABLE"), ("hang", "DEADLINE_EXCEEDED")]
+)
+def test_model_is_refused_when_server_is_lost(
+    toy_model: Callable[[str], Path], examples: Path, tmp_path: Path, flaw: str, code: str
+) -> None:
+    blessing, report = _run_component(
+        toy_model(flaw), examples, tmp_path, request_timeout_s=3 if flaw == "hang" else 20
+    )
+    assert report["verdict"] == "refused"
+    failed = {check["name"]: check["message"] for check in report["checks"] if not check["passed"]}
+    assert failed["server survives"].startswith(f"recommend: {code}")
+    assert blessing.get_int_custom_property("blessed") == 0
+    assert (tmp_path / "blessing" / "INFRA_NOT_BLESSED").exists()
+
+
+def test_reason_is_told_when_model_cannot_be_loaded(examples: Path, tmp_path: Path) -> None:
+    model = tmp_path / "broken"
+    model.mkdir()
+    (model / "saved_model.pb").write_bytes(b"")
+    result = judge(
+        model,
+        examples,
+        tmp_path / "server.log",
+        canary_users=5,
+        k=10,
+        start_timeout_s=60.0,
+        request_timeout_s=5.0,
+    )
+    assert not result.blessed
+    assert "The model cannot be loaded: ValueError: The SavedModel" in result.checks[0].message
+
+
+def test_model_is_refused_when_server_is_too_slow(
+    toy_model: Callable[[str], Path], examples: Path, tmp_path: Path
+) -> None:
+    result = judge(
+        toy_model(""),
+        examples,
+        tmp_path / "server.log",
+        canary_users=5,
+        k=10,
+        start_timeout_s=0.5,
+        request_timeout_s=5.0,
+    )
+    assert [check.passed for check in result.checks] == [False]
+    assert "has not loaded the model in time" in result.checks[0].message
