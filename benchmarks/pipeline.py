@@ -80,7 +80,7 @@ def main(
         check_run(usage, log)
         timings = read_timings(folder / "run")
     except BenchmarkError as err:
-        console.print(str(err), markup=False, style="red")
+        console.print(str(err), markup=False, style="red", soft_wrap=True)
         raise typer.Exit(1) from err
     print_usage(console, timings, usage)
 

@@ -154,7 +154,7 @@ def print_results(
         f"{len(task.users)} test users, {held_out} held-out interactions, "
         f"{task.test.shape[1]} items; each user's last 20 %"
     )
-    table = Table("recommender", "nDCG@10", "recall@100", "MRR", "coverage@10", "ms a request")
+    table = Table("recommender", "nDCG@10", "recall@100", "MRR", "coverage@10", "ms")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, quality in {SERVED_NAME: result.quality, **classic}.items():
@@ -164,6 +164,7 @@ def print_results(
     if result.seen:
         console.print(f"[red]{result.seen} recommended items are in their user's history.[/red]")
     console.print(
+        f"ms: median of requests for one user's {K} items; "
         f"marquee run took {result.run_seconds:.0f} s and {result.run_peak_bytes / 2**30:.1f} GiB"
     )
 
@@ -192,7 +193,7 @@ def main(
         console.print(f"Training and serving; logs are in {folder}")
         result = measure_served(task, train_folder, folder, sets)
     except (BenchmarkError, MarqueeError) as err:
-        console.print(str(err), markup=False, style="red")
+        console.print(str(err), markup=False, style="red", soft_wrap=True)
         raise typer.Exit(1) from err
     classic = measure_classic(task, console)
     print_results(console, task, result, classic)

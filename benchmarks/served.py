@@ -34,9 +34,8 @@ def served(model_dir: Path, log: Path) -> Iterator[grpc.Channel]:
     Raises:
         BenchmarkError: if it ends or does not become healthy.
     """
-    port, rest_port = _free_ports(2)
-    command = marquee("serve", "--model-dir", str(model_dir))
-    command += ["--port", str(port), "--rest-port", str(rest_port)]
+    port = _free_port()
+    command = marquee("serve", "--model-dir", str(model_dir), "--port", str(port))
     with (
         background(command, log) as process,
         grpc.insecure_channel(f"{HOST}:{port}") as channel,
@@ -116,13 +115,7 @@ def _predict(channel: grpc.Channel, user_ids: Sequence[str], k: int) -> list[lis
     return [[item.decode() for item in row if item] for row in rows]
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        # All are held until all are known, or the same port could come twice.
-        for held in sockets:
-            held.bind((HOST, 0))
-        return [held.getsockname()[1] for held in sockets]
-    finally:
-        for held in sockets:
-            held.close()
+def _free_port() -> int:
+    with socket.socket() as held:
+        held.bind((HOST, 0))
+        return int(held.getsockname()[1])
