@@ -174,7 +174,7 @@ def main(
     output: Annotated[
         Path | None, typer.Option(help="For the run and its logs; default: a new folder.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Sets data.seed.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Sets seed and data.seed.")] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Configuration override, KEY=VALUE.")
     ] = None,
@@ -187,7 +187,8 @@ def main(
     console = Console()
     folder = output or Path(tempfile.mkdtemp(prefix="marquee-quality-"))
     train_folder = folder / "train"
-    sets = [*([f"data.seed={seed}"] if seed is not None else []), *(overrides or [])]
+    seeds = [f"seed={seed}", f"data.seed={seed}"] if seed is not None else []
+    sets = [*seeds, *(overrides or [])]
     try:
         task = make_task(data, train_folder)
         console.print(f"Training and serving; logs are in {folder}")
