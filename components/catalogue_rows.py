@@ -1,6 +1,5 @@
 """Catalogue rows: checked, freed of duplicates and encoded as Examples."""
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from components.csv_reader import Header, Records
 from components.options import CatalogueOptions
 from components.rejects import RejectedRow
 from models import features
+
+_LARGEST_FLOAT32 = 3.4028234663852886e38
 
 
 class CatalogueRow(NamedTuple):
@@ -59,8 +60,8 @@ def check_rows(
 ) -> tuple[list[CatalogueRow], list[RejectedRow]]:
     """Turns a chunk's records into items; those without an id are rejected."""
     accepted, rejected = [], list(records.malformed)
-    for row, line in zip(records.rows, records.lines, strict=True):
-        text, item = ",".join(row), row[positions.item]
+    for row, line, raw in zip(records.rows, records.lines, records.raw, strict=True):
+        text, item = raw.decode(), row[positions.item]
         if item.strip():
             example = encode_item(row, positions, options)
             accepted.append(CatalogueRow(item, name, line, text, example))
@@ -102,7 +103,8 @@ def read_number(text: str, pattern: str | None) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    # NaN compares as False.
+    return value if abs(value) <= _LARGEST_FLOAT32 else None
 
 
 def first_of_each(rows: Iterable[CatalogueRow]) -> tuple[list[CatalogueRow], list[RejectedRow]]:

@@ -68,7 +68,7 @@ class Records:
     rows: list[list[str]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)  # bytes from the start of the file
-    lengths: list[int] = field(default_factory=list)  # bytes, without the line end
+    raw: list[bytes] = field(default_factory=list)  # as they stand in the file, without line end
     malformed: list[RejectedRow] = field(default_factory=list)
 
 
@@ -175,7 +175,7 @@ def parse_chunk(data: bytes, chunk: FileChunk, width: int) -> Records:
                 records.rows.append(row)
                 records.lines.append(chunk.first_line + position)
                 records.offsets.append(offset)
-                records.lengths.append(len(line))
+                records.raw.append(line)
         for _ in range(taken):
             offset += len(lines[position]) + 1
             position += 1

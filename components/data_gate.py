@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx.components.example_validator.executor import DEFAULT_FILE_NAME
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import ExampleAnomalies
@@ -17,6 +16,7 @@ from components.artifacts import GateReport, RejectedRows
 from components.errors import DataError
 
 REPORT_FILE = "report.json"
+ANOMALIES_FILE = "SchemaDiff.pb"  # as ExampleValidator names it, in the folder of each split
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def read_anomalies(artifact: ExampleAnomalies) -> list[Anomaly]:
     """Reads what ExampleValidator found, in the order of splits and features."""
     found = []
     for split in artifact_utils.decode_split_names(artifact.split_names):
-        path = os.path.join(artifact_utils.get_split_uri([artifact], split), DEFAULT_FILE_NAME)
+        path = os.path.join(artifact_utils.get_split_uri([artifact], split), ANOMALIES_FILE)
         with fileio.open(path, "rb") as file:
             found += list_anomalies(split, anomalies_pb2.Anomalies.FromString(file.read()))
     return found

@@ -7,10 +7,13 @@ Source: the wire format, https://protobuf.dev/programming-guides/encoding, appli
 tensorflow/core/example/{example,feature}.proto.
 """
 
-from collections.abc import Iterable
+import functools
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 # Tags of length-delimited fields: (field number << 3) | 2.
 _FIELD_1 = b"\x0a"  # Example.features, Features.feature, an entry's key, a list's values, BytesList
@@ -29,9 +32,12 @@ def bytes_feature(name: str, entries: bytes) -> bytes:
     return _feature(name, _FIELD_1, entries) if entries else b""
 
 
-def float_feature(name: str, values: ArrayLike) -> bytes:
+def float_feature(name: str, values: Sequence[float] | NDArray[np.floating[Any]]) -> bytes:
     """Encodes a float32 feature [n]; no values leave the feature out."""
-    packed = np.asarray(values, dtype="<f4").tobytes()
+    if isinstance(values, np.ndarray):
+        packed = values.astype("<f4").tobytes()
+    else:
+        packed = struct.pack(f"<{len(values)}f", *values)
     return _feature(name, _FIELD_2, _field(_FIELD_1, packed)) if packed else b""
 
 
@@ -48,20 +54,28 @@ def example(features: bytes) -> bytes:
 
 def _feature(name: str, kind: bytes, values: bytes) -> bytes:
     """An entry of the map from a feature's name to its values."""
-    entry = _field(_FIELD_1, name.encode()) + _field(_FIELD_2, _field(kind, values))
-    return _field(_FIELD_1, entry)
+    listed = kind + _length(len(values)) + values
+    entry = _key(name) + _FIELD_2 + _length(len(listed)) + listed
+    return _FIELD_1 + _length(len(entry)) + entry
+
+
+@functools.lru_cache(maxsize=256)
+def _key(name: str) -> bytes:
+    return _field(_FIELD_1, name.encode())
 
 
 def _field(tag: bytes, payload: bytes) -> bytes:
-    return tag + _varint(len(payload)) + payload
+    return tag + _length(len(payload)) + payload
 
 
 def _varint(value: int) -> bytes:
-    if value < 0x80:
-        return bytes((value,))
     parts = bytearray()
     while value > 0x7F:
         parts.append(value & 0x7F | 0x80)
         value >>= 7
     parts.append(value)
     return bytes(parts)
+
+
+# The same few lengths come again and again: five in every feature.
+_length = functools.lru_cache(maxsize=1 << 14)(_varint)

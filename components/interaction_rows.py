@@ -110,10 +110,10 @@ def check_rows(
         np.full(len(rows), chunk.file, dtype=np.int32),
         np.array(records.lines, dtype=np.int64),
         np.array(records.offsets, dtype=np.int64),
-        np.array(records.lengths, dtype=np.int32),
+        np.array([len(raw) for raw in records.raw], dtype=np.int32),
     )
     rejected = [
-        RejectedRow(reason[i], chunk.name, records.lines[i], ",".join(rows[i]))
+        RejectedRow(reason[i], chunk.name, records.lines[i], records.raw[i].decode())
         for i in np.flatnonzero(reason != "")
     ]
     return everything.take(accepted), rejected

@@ -23,6 +23,7 @@ def SchemaFromConfig(  # noqa: N802  TFX names components like classes
     catalogue_schema: OutputArtifact[Schema],
     transform_schema: OutputArtifact[Schema],
     options_json: Parameter[str],
+    fingerprint: Parameter[str],
 ) -> None:
     """Writes the schemas of the data that the configuration describes.
 
@@ -31,6 +32,7 @@ def SchemaFromConfig(  # noqa: N802  TFX names components like classes
         catalogue_schema: what the split items must look like.
         transform_schema: every raw feature that the transform graph reads, each one optional.
         options_json: `DataOptions` as JSON.
+        fingerprint: of the code; in the cache's key alone.
     """
     options = DataOptions.model_validate_json(options_json)
     _write(interaction_schema.uri, make_interaction_schema(options))

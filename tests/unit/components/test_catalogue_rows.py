@@ -1,0 +1,86 @@
+import pytest
+import tensorflow as tf
+
+from components import catalogue_rows, csv_reader
+from components.catalogue_rows import CataloguePositions, CatalogueRow
+from components.csv_reader import FileChunk, Header
+from components.errors import DataError
+from components.options import CatalogueColumns, CatalogueOptions, NumericColumn
+
+OPTIONS = CatalogueOptions(
+    file="x.csv",
+    columns=CatalogueColumns(item="id", title="name", categories="tags"),
+    no_category="(none)",
+    numeric={
+        "year": NumericColumn(column="name", pattern=r"\((\d{4})\)\s*$"),
+        "price": NumericColumn(column="price"),
+    },
+)
+HEADER = Header(("id", "name", "tags", "price"), 0)
+
+
+def decode(serialized: bytes) -> dict[str, list]:
+    found = {}
+    for name, feature in tf.train.Example.FromString(serialized).features.feature.items():
+        values = list(getattr(feature, feature.WhichOneof("kind")).value)
+        found[name] = [v.decode() if isinstance(v, bytes) else v for v in values]
+    return found
+
+
+def encode(*row: str, options: CatalogueOptions = OPTIONS, header: Header = HEADER):
+    positions = CataloguePositions.find(header, "x.csv", options)
+    return decode(catalogue_rows.encode_item(list(row), positions, options))
+
+
+def test_all_features_are_written_when_the_row_is_full():
+    assert encode("1", "Amélie (2001)", "b|a|b", "9.5") == {
+        "item_id": ["1"],
+        "item_title": ["Amélie (2001)"],
+        "item_category": ["b", "a"],
+        "item_numeric_year": [2001.0],
+        "item_numeric_price": [9.5],
+    }
+
+
+def test_features_are_left_out_when_cells_say_nothing():
+    assert encode("1", " ", "(none)", "") == {"item_id": ["1"], "item_title": ["1"]}
+
+
+@pytest.mark.parametrize("text", ["", "cheap", "nan", "inf", "1e39"])
+def test_a_numeric_value_is_absent_when_it_is_no_finite_number(text):
+    assert catalogue_rows.read_number(text, None) is None
+
+
+def test_the_id_alone_is_enough_when_nothing_else_is_mapped():
+    options = CatalogueOptions(file="x.csv", columns=CatalogueColumns(item="id"))
+    assert encode("1", options=options, header=Header(("id",), 0)) == {"item_id": ["1"]}
+
+
+def test_the_configuration_key_is_named_when_a_column_is_missing():
+    with pytest.raises(
+        DataError, match=r"expected a column 'price'.*data\.catalogue\.numeric\.price"
+    ):
+        CataloguePositions.find(Header(("id", "name", "tags"), 0), "x.csv", OPTIONS)
+
+
+def test_rows_without_an_id_and_malformed_ones_are_rejected_when_checked():
+    data = b'1,"One, ""1""",a,\n ,x,a,\n2,b\n'
+    chunk = FileChunk("/d/x.csv", "x.csv", 0, 0, len(data), 2)
+    records = csv_reader.parse_chunk(data, chunk, 4)
+    positions = CataloguePositions.find(HEADER, "x.csv", OPTIONS)
+    accepted, rejected = catalogue_rows.check_rows(records, "x.csv", positions, OPTIONS)
+    assert [(row.item, row.line) for row in accepted] == [("1", 2)]
+    assert sorted(rejected) == [
+        ("empty_item", "x.csv", 3, " ,x,a,"),
+        ("malformed", "x.csv", 4, "2,b"),
+    ]
+
+
+def test_the_first_row_is_kept_when_an_item_comes_twice():
+    rows = [CatalogueRow("1", "x.csv", line, f"row {line}", b"") for line in (9, 3, 5)]
+    kept, rejected = catalogue_rows.first_of_each(rows)
+    assert kept == [rows[1]]
+    assert rejected == [
+        ("duplicate_item", "x.csv", 5, "row 5"),
+        ("duplicate_item", "x.csv", 9, "row 9"),
+    ]

@@ -1,0 +1,199 @@
+import gzip
+import json
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+import tensorflow as tf
+from tfx.types import standard_artifacts
+
+from components import example_files
+from components.catalog_example_gen import write_catalogue
+from components.errors import DataError
+from components.interaction_example_gen import write_interactions
+from components.options import DataOptions
+
+CATALOGUE = "id,name,tags\na,A,x|y\nb,B,y\nc,C,\nd,D,x\n"
+# u: a b c d, two of them at second 2. v: b a. w: one alone.
+INTERACTIONS = (
+    "who,what,stars,when\nu,a,1,1\nu,b,2,2\nv,b,4,3\nu,c,3,2\nu,d,4,9\nw,a,5,5\nv,a,2,8\n"
+)
+SPLITS = ["train", "eval", "queries", "users", "items"]
+
+
+def options(**changes) -> DataOptions:
+    settings = {
+        "interactions": {
+            "file": "log*.csv",
+            "columns": {"user": "who", "item": "what", "rating": "stars", "timestamp": "when"},
+        },
+        "catalogue": {
+            "file": "things.csv",
+            "columns": {"item": "id", "title": "name", "categories": "tags"},
+        },
+        "split": {"strategy": "time_per_user", "eval_fraction": 0.5},
+        "max_rejected_fraction": 0.0,
+    }
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        part = settings
+        for parent in parents:
+            part = part[parent]
+        part[last] = value
+    return DataOptions(**settings)
+
+
+def decode(example: tf.train.Example) -> dict[str, list]:
+    found = {}
+    for name, feature in example.features.feature.items():
+        values = list(getattr(feature, feature.WhichOneof("kind")).value)
+        found[name] = [v.decode() if isinstance(v, bytes) else v for v in values]
+    return found
+
+
+@pytest.fixture
+def generate(tmp_path):
+    """Runs both generators on texts; returns the Examples by split, and the rejected folder."""
+
+    def run(
+        settings: DataOptions, log: str | dict[str, str] = INTERACTIONS, things: str = CATALOGUE
+    ) -> tuple[dict[str, list[dict[str, list]]], Path]:
+        logs = {"log.csv": log} if isinstance(log, str) else log
+        for name, text in {**logs, "things.csv": things}.items():
+            (tmp_path / name).write_text(text, newline="")
+        uris = {}
+        for name, splits in (("catalogue", ["items"]), ("examples", SPLITS)):
+            artifact = standard_artifacts.Examples()
+            artifact.uri = uris[name] = str(tmp_path / name)
+            example_files.declare_splits(artifact, splits)
+        rejected = tmp_path / "rejected"
+        write_catalogue(
+            beam.Pipeline(), str(tmp_path), settings, uris["catalogue"], str(tmp_path / "items")
+        )
+        write_interactions(
+            beam.Pipeline(),
+            uris["catalogue"],
+            str(tmp_path),
+            settings,
+            uris["examples"],
+            str(rejected),
+        )
+        examples = {
+            split: [decode(e) for e in example_files.read_examples(uris["examples"], split)]
+            for split in SPLITS
+        }
+        return examples, rejected
+
+    return run
+
+
+def test_every_split_is_written_when_the_data_is_clean(generate):
+    examples, rejected = generate(options())
+    # Held out: u's c (after b by line) and d, v's a; floor(0.5 * 1) = 0 of w.
+    pairs = {
+        split: sorted((e["user_id"][0], e["item_id"][0]) for e in examples[split])
+        for split in ("train", "eval")
+    }
+    assert pairs == {
+        "train": [("u", "a"), ("u", "b"), ("v", "b"), ("w", "a")],
+        "eval": [("u", "c"), ("u", "d"), ("v", "a")],
+    }
+    queries = {query["user_id"][0]: query for query in examples["queries"]}
+    assert {user: query["chosen_item_id"] for user, query in queries.items()} == {
+        "u": ["c", "d"],
+        "v": ["a"],
+    }
+    assert queries["u"]["seen_item_id"] == ["b", "a"]
+    assert sorted(user["user_id"][0] for user in examples["users"]) == ["u", "v", "w"]
+    # Train: u has 2 interactions, v and w 1 each: one third of 1 1 2 is 1, two thirds 2.
+    assert (queries["u"]["user_activity"], queries["v"]["user_activity"]) == (["high"], ["medium"])
+    counts = {item["item_id"][0]: item["item_interaction_count"] for item in examples["items"]}
+    assert counts == {"a": [2.0], "b": [2.0], "c": [0.0], "d": [0.0]}
+    titles = {item["item_title"][0] for item in examples["items"]}
+    assert titles == {"A", "B", "C", "D"}
+    assert json.loads((rejected / "summary.json").read_text()) == {
+        "rows_read": 7,
+        "rows_accepted": 7,
+        "rows_rejected": {},
+        "users": 3,
+        "items": 4,
+        "examples": {"train": 4, "eval": 3, "queries": 2, "users": 3},
+        "first_timestamp": 1,
+        "last_timestamp": 9,
+    }
+    assert not (rejected / "staging").exists()
+
+
+def test_the_latest_is_kept_and_the_row_is_shown_when_a_pair_comes_twice(generate):
+    log = INTERACTIONS + '"v","b",5,7\r\n'
+    examples, rejected = generate(options(), log)
+    assert sum(len(examples[split]) for split in ("train", "eval")) == 7
+    lines = (rejected / "rejected.csv").read_text().splitlines()
+    # The earlier one, at second 3, stands on line 4.
+    assert lines == ["reason,file,line,row", 'duplicate,log.csv,4,"v,b,4,3"']
+
+
+def test_files_are_read_as_one_log_when_the_pattern_matches_several(generate):
+    rows = INTERACTIONS.splitlines(keepends=True)
+    logs = {"log1.csv": "".join(rows[:4]), "log2.csv": rows[0] + "".join(rows[4:])}
+    examples, _ = generate(options(), logs)
+    assert {split: len(examples[split]) for split in SPLITS} == {
+        "train": 4,
+        "eval": 3,
+        "queries": 2,
+        "users": 3,
+        "items": 4,
+    }
+
+
+def test_there_are_no_ratings_titles_or_categories_when_the_data_has_none(generate):
+    settings = options(
+        interactions__columns={"user": "who", "item": "what", "timestamp": "when"},
+        interactions__feedback="implicit",
+        catalogue__columns={"item": "id"},
+    )
+    log = "".join(
+        ",".join(row.split(",")[:2] + row.split(",")[3:]) for row in INTERACTIONS.splitlines(True)
+    )
+    examples, _ = generate(settings, log, "id\na\nb\nc\nd\n")
+    found = {name for split in SPLITS for example in examples[split] for name in example}
+    assert not {name for name in found if "rating" in name or "category" in name}
+    assert examples["items"][0].keys() == {"item_id", "item_interaction_count"}
+    assert len(examples["queries"]) == 2
+
+
+def test_the_run_stops_and_names_the_row_when_one_is_bad_and_none_is_allowed(generate, tmp_path):
+    with pytest.raises(DataError, match=r"First: log\.csv:9 unknown_item\. All: \S+rejected\.csv"):
+        generate(options(), INTERACTIONS + "u,zzz,1,1\n")
+    assert (tmp_path / "rejected-refused" / "rejected.csv").exists()
+    assert not (tmp_path / "rejected" / "staging").exists()
+
+
+def test_the_run_goes_on_when_bad_rows_are_few_enough(generate):
+    # 1 of 8 rows is 12.5 %.
+    examples, rejected = generate(
+        options(max_rejected_fraction=0.125), "\ufeff" + INTERACTIONS + "u,zzz,1,1\n"
+    )
+    assert len(examples["train"]) == 4
+    assert json.loads((rejected / "counts.json").read_text()) == {"unknown_item": 1}
+
+
+def test_an_error_says_so_when_the_split_leaves_nobody_to_evaluate_on(generate):
+    with pytest.raises(DataError, match=r"Found none among 1 users with .* time_per_user"):
+        generate(options(), "who,what,stars,when\nu,a,1,1\n")
+
+
+def test_an_error_names_the_column_when_it_is_missing(generate):
+    with pytest.raises(DataError, match=r"expected a column 'when'. Found: who, what, stars"):
+        generate(options(), "who,what,stars\nu,a,1\n")
+
+
+def test_files_are_the_same_when_the_data_is_read_again(generate, tmp_path):
+    def contents() -> list[bytes]:
+        files = sorted((tmp_path / "examples").rglob("*.gz"))
+        return [gzip.decompress(path.read_bytes()) for path in files]
+
+    generate(options())
+    first = contents()
+    generate(options())
+    assert contents() == first
