@@ -3,13 +3,9 @@
 import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-
-class Options(BaseModel):
-    """A frozen part of the configuration that rejects unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from models.options import Options
 
 
 class InteractionColumns(Options):

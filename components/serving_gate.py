@@ -118,6 +118,7 @@ def ServingGate(  # noqa: N802  components are named like classes
     examples: InputArtifact[Examples],
     blessing: OutputArtifact[InfraBlessing],
     report: OutputArtifact[GateReport],
+    fingerprint: Parameter[str],
     canary_users: Parameter[int] = 50,
     k: Parameter[int] = 10,
     start_timeout_s: Parameter[int] = 300,
@@ -131,6 +132,7 @@ def ServingGate(  # noqa: N802  components are named like classes
             queries.
         blessing: for Pusher.
         report: `report.json` and the server's log.
+        fingerprint: of the code; in the cache's key alone.
         canary_users: how many users to ask for.
         k: length of their lists.
         start_timeout_s: how long the server may take to load the model.

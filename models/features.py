@@ -20,6 +20,15 @@ USER_CATEGORY = "user_category"  # bytes, n: categories of the interactions so f
 USER_CATEGORY_COUNT = "user_category_count"  # float, n: interactions in that category
 USER_CATEGORY_MEAN_RATING = "user_category_mean_rating"  # float, n, or 0 for implicit feedback
 HISTORY_ITEM_ID = "history_item_id"  # bytes, 0 to max_history, newest first
+RAW_USER_FEATURES = (
+    USER_ID,
+    USER_INTERACTION_COUNT,
+    USER_MEAN_RATING,
+    USER_CATEGORY,
+    USER_CATEGORY_COUNT,
+    USER_CATEGORY_MEAN_RATING,
+    HISTORY_ITEM_ID,
+)
 
 # Raw features of an interaction, present in train and eval.
 ITEM_ID = "item_id"  # bytes, 1 (also in items)
@@ -47,6 +56,13 @@ USER_STATISTICS = "user_statistics"  # float32 [2]: scaled log count, scaled mea
 USER_CATEGORY_SHARE = "user_category_share"  # float32 [C]: share of the user's interactions
 USER_CATEGORY_RATING = "user_category_rating"  # float32 [C]: mean rating less the user's mean
 HISTORY_INDEX = "history_index"  # int64 [H]: item indices, newest first, 0 pads
+USER_FEATURES = (
+    USER_INDEX,
+    USER_STATISTICS,
+    USER_CATEGORY_SHARE,
+    USER_CATEGORY_RATING,
+    HISTORY_INDEX,
+)
 
 # Transformed features of an item.
 ITEM_INDEX = "item_index"  # int64 []: 0 unknown, else 1 + vocabulary rank

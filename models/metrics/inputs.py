@@ -31,7 +31,7 @@ def output(inputs: tfma.metrics.StandardMetricInputs, model_name: str, name: str
             f"The signature {contract.EVALUATE!r} of model {model_name or 'candidate'!r} must "
             f"return {name!r}. Received: {received}. Export it as models/contract.py says."
         )
-    return _flat(predictions[name])
+    return np.asarray(predictions[name]).ravel()
 
 
 def feature(inputs: tfma.metrics.StandardMetricInputs, name: str) -> Array:
@@ -56,5 +56,7 @@ def _flat(values: Any) -> Array:
     flat = np.asarray(values).ravel()
     if flat.dtype != object:
         return flat
-    present = [np.ravel(value) for value in flat if value is not None]
-    return np.concatenate(present) if present else np.array([])
+    present = [value for value in flat if value is not None]
+    if any(isinstance(value, np.ndarray) for value in present):
+        return np.concatenate([np.ravel(value) for value in present])
+    return np.array(present, dtype=object)

@@ -1,0 +1,127 @@
+"""Nearest items to a query vector, inside the graph.
+
+Positions in an index count from 1, like item indices; 0 pads where fewer were found.
+"""
+
+import math
+from typing import Protocol
+
+import tensorflow as tf
+
+from models.item_table import FloatArray
+from models.options import IndexOptions
+
+DIMENSIONS_PER_BLOCK = 2  # quantised together
+ANISOTROPIC_THRESHOLD = 0.2  # of unit vectors; Guo et al. 2020, arXiv:1908.10396
+
+
+class Index(Protocol):
+    """What the servable asks of an index."""
+
+    def search(self, queries: tf.Tensor, n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Finds the n items with the largest dot products.
+
+        Args:
+            queries: float32 [B, D].
+            n: int32 [], at most the size of the catalogue.
+
+        Returns:
+            Item indices int32 [B, n] and dot products float32 [B, n], best first.
+        """
+        ...
+
+
+class BruteForceIndex(tf.Module):
+    """Exact search by one matrix product: core operations alone."""
+
+    def __init__(self, embeddings: FloatArray):
+        """Keeps the items.
+
+        Args:
+            embeddings: float32 [N, D], row i is the item with index i + 1.
+        """
+        super().__init__(name="brute_force_index")
+        self._embeddings = tf.Variable(embeddings, trainable=False, name="embeddings")
+
+    def search(self, queries: tf.Tensor, n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """See Index."""
+        scores, position = tf.math.top_k(tf.matmul(queries, self._embeddings, transpose_b=True), n)
+        return position + 1, scores
+
+
+class ScannIndex(tf.Module):
+    """ScaNN: partitions and quantised scores for large catalogues, exact scores for small ones."""
+
+    def __init__(self, embeddings: FloatArray, options: IndexOptions):
+        """Builds the index.
+
+        Args:
+            embeddings: float32 [N, D], row i is the item with index i + 1.
+            options: sizes.
+        """
+        # Imported here: a servable with the brute-force index must not need ScaNN.
+        from scann.scann_ops.py import scann_ops
+
+        super().__init__(name="scann_index")
+        size = len(embeddings)
+        self._reorder = 0
+        builder = scann_ops.builder(embeddings, min(options.reorder, size), "dot_product")
+        if size < options.partition_from:
+            builder = builder.score_brute_force()
+        else:
+            leaves = round(math.sqrt(size))
+            searched = max(1, math.ceil(leaves * options.leaves_searched_fraction))
+            self._reorder = min(options.reorder, size)
+            builder = (
+                builder.tree(leaves, searched, training_sample_size=min(size, 250_000))
+                .score_ah(
+                    DIMENSIONS_PER_BLOCK,
+                    anisotropic_quantization_threshold=ANISOTROPIC_THRESHOLD,
+                )
+                .reorder(self._reorder)
+            )
+        self._state = builder.build().serialize_to_module()
+
+    def search(self, queries: tf.Tensor, n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """See Index."""
+        from scann.scann_ops.py import scann_ops
+
+        searcher = scann_ops.searcher_from_module(self._state)
+        before_reorder = tf.maximum(n, self._reorder) if self._reorder else None
+        position, scores = searcher.search_batched(
+            queries, final_num_neighbors=n, pre_reorder_num_neighbors=before_reorder
+        )
+        # Where the searched partitions hold fewer than n items, ScaNN pads with NaN.
+        found = tf.math.is_finite(scores)
+        return (
+            tf.where(found, tf.cast(position, tf.int32) + 1, 0),
+            tf.where(found, scores, 0.0),
+        )
+
+
+def build_index(embeddings: FloatArray, options: IndexOptions) -> Index:
+    """Builds the configured index over the items' unit vectors, float32 [N, D]."""
+    if options.kind == "brute_force":
+        return BruteForceIndex(embeddings)
+    return ScannIndex(embeddings, options)
+
+
+def recall_against_exact(
+    index: Index, embeddings: FloatArray, queries: FloatArray, n: int
+) -> float:
+    """Measures the share of the exact n nearest that the index finds.
+
+    Args:
+        index: to be measured.
+        embeddings: float32 [N, D], what it was built from.
+        queries: float32 [Q, D].
+        n: neighbours a query; cut to the size of the catalogue.
+
+    Returns:
+        Mean recall over the queries, between 0 and 1.
+    """
+    n = min(n, len(embeddings))
+    exact, _ = BruteForceIndex(embeddings).search(tf.constant(queries), tf.constant(n))
+    found, _ = index.search(tf.constant(queries), tf.constant(n))
+    hits = tf.sets.size(tf.sets.intersection(exact, found))
+    return float(tf.reduce_mean(tf.cast(hits, tf.float32))) / n

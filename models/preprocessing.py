@@ -1,0 +1,142 @@
+"""The transform graph: raw features in, model features out, the same in training and serving.
+
+Every raw feature arrives as a SparseTensor, present or not: an example of the items split has no
+user features, and a user's example no item features, and each gets the outputs that depend on what
+it has.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from models import features
+from models.options import TransformOptions
+
+Tensors = dict[str, tf.Tensor]
+Sparse = dict[str, tf.SparseTensor]
+
+
+def preprocessing_fn(inputs: Sparse, custom_config: dict[str, Any]) -> Tensors:
+    """Builds the transform graph.
+
+    Args:
+        inputs: raw features by name, each a SparseTensor [B, n].
+        custom_config: `options` (TransformOptions as a dict), `max_history`, `explicit` and
+            `numeric` (names of the numeric catalogue columns).
+
+    Returns:
+        Transformed features by name, dense, with the shapes of `models.features`.
+    """
+    options = TransformOptions.model_validate(custom_config["options"])
+    categories = tft.vocabulary(
+        inputs[features.ITEM_CATEGORY],
+        top_k=options.category_slots - 1,
+        vocab_filename=features.CATEGORY_VOCABULARY,
+    )
+    outputs = _user_features(inputs, custom_config, categories, options.category_slots)
+    outputs.update(_item_features(inputs, custom_config, categories, options.category_slots))
+    if custom_config["explicit"]:
+        outputs[features.LABEL_RATING] = _scalar(inputs[features.RATING])
+    else:
+        outputs[features.LABEL_RATING] = tf.ones_like(outputs[features.ITEM_LOG_FREQUENCY])
+    return outputs
+
+
+def _user_features(
+    inputs: Sparse, custom_config: dict[str, Any], categories: tf.Tensor, slots: int
+) -> Tensors:
+    user_id = inputs[features.USER_ID]
+    users = tft.vocabulary(user_id, vocab_filename=features.USER_VOCABULARY)
+    # The items' own ids are among the analysed examples, so the vocabulary is the whole catalogue.
+    items = tft.vocabulary(inputs[features.ITEM_ID], vocab_filename=features.ITEM_VOCABULARY)
+    category_count = inputs[features.USER_CATEGORY_COUNT]
+    count = _category_sum(inputs[features.USER_CATEGORY], category_count.values, categories, slots)
+    log_count = _map_values(tf.math.log1p, inputs[features.USER_INTERACTION_COUNT])
+    statistics = [_scalar(tft.scale_to_z_score(log_count))]
+    if custom_config["explicit"]:
+        mean = inputs[features.USER_MEAN_RATING]
+        statistics.append(_scalar(tft.scale_to_z_score(mean)))
+        rating_sum = _category_sum(
+            inputs[features.USER_CATEGORY],
+            category_count.values * inputs[features.USER_CATEGORY_MEAN_RATING].values,
+            categories,
+            slots,
+        )
+        difference = tf.math.divide_no_nan(rating_sum, count) - _scalar(mean)[:, tf.newaxis]
+        category_rating = tf.where(count > 0.0, difference, 0.0)
+    else:
+        statistics.append(tf.zeros_like(statistics[0]))
+        category_rating = tf.zeros_like(count)
+    total = tf.reduce_sum(count, axis=1, keepdims=True)
+    return {
+        features.USER_INDEX: _scalar(_index(user_id, users)),
+        features.USER_STATISTICS: tf.stack(statistics, axis=1),
+        features.USER_CATEGORY_SHARE: tf.math.divide_no_nan(count, total),
+        features.USER_CATEGORY_RATING: category_rating,
+        features.HISTORY_INDEX: _padded(
+            _index(inputs[features.HISTORY_ITEM_ID], items), custom_config["max_history"]
+        ),
+        features.ITEM_INDEX: _scalar(_index(inputs[features.ITEM_ID], items)),
+    }
+
+
+def _item_features(
+    inputs: Sparse, custom_config: dict[str, Any], categories: tf.Tensor, slots: int
+) -> Tensors:
+    category = inputs[features.ITEM_CATEGORY]
+    multi_hot = _category_sum(
+        category, tf.ones_like(category.values, tf.float32), categories, slots
+    )
+    numeric = [
+        _scalar(tft.scale_to_z_score(inputs[features.item_numeric(name)]))
+        for name in custom_config["numeric"]
+    ]
+    # One more than counted, so that an item without interactions has a finite frequency.
+    count = _map_values(lambda values: values + 1.0, inputs[features.ITEM_INTERACTION_COUNT])
+    total = tft.sum(count)
+    log_frequency = _map_values(lambda values: tf.math.log(values / total), count)
+    first = _scalar(log_frequency)
+    return {
+        features.ITEM_CATEGORY_MULTI_HOT: tf.minimum(multi_hot, 1.0),
+        features.ITEM_NUMERIC: tf.stack(numeric or [tf.zeros_like(first)], axis=1),
+        features.ITEM_LOG_FREQUENCY: first,
+    }
+
+
+def _map_values(function: Any, sparse: tf.SparseTensor) -> tf.SparseTensor:
+    return tf.SparseTensor(sparse.indices, function(sparse.values), sparse.dense_shape)
+
+
+def _scalar(sparse: tf.SparseTensor) -> tf.Tensor:
+    """The first value of each row, 0 where there is none: [B]."""
+    return _padded(sparse, 1)[:, 0]
+
+
+def _padded(sparse: tf.SparseTensor, width: int) -> tf.Tensor:
+    """The first values of each row, padded with 0: [B, width]."""
+    rows = sparse.dense_shape[0]
+    columns = tf.maximum(sparse.dense_shape[1], width)
+    wide = tf.sparse.reset_shape(sparse, tf.stack([rows, columns]))
+    dense = tf.sparse.to_dense(wide)[:, :width]
+    return tf.ensure_shape(dense, [None, width])
+
+
+def _index(ids: tf.SparseTensor, vocabulary: tf.Tensor) -> tf.SparseTensor:
+    """Vocabulary ranks from 1, and 0 for an unknown id."""
+    ranks = tft.apply_vocabulary(ids, vocabulary, default_value=-1)
+    return _map_values(lambda values: values + 1, ranks)
+
+
+def _category_sum(
+    category: tf.SparseTensor, weights: tf.Tensor, vocabulary: tf.Tensor, slots: int
+) -> tf.Tensor:
+    """Adds each category's weight to its slot; categories outside the vocabulary share the last.
+
+    Returns:
+        float32 [B, slots].
+    """
+    ranks = tft.apply_vocabulary(category, vocabulary, default_value=slots - 1)
+    where = tf.stack([category.indices[:, 0], ranks.values], axis=1)
+    shape = tf.stack([category.dense_shape[0], tf.constant(slots, tf.int64)])
+    return tf.ensure_shape(tf.scatter_nd(where, weights, shape), [None, slots])

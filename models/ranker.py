@@ -1,0 +1,133 @@
+"""The ranker: reorders retrieved items by relevance, and predicts the rating of each."""
+
+import tensorflow as tf
+import tf_keras
+
+from models import features
+from models.item_table import FloatArray, ItemTable
+from models.options import RankingOptions
+
+RECENT_ITEMS = 10  # of the history, compared with each candidate
+
+Tensors = dict[str, tf.Tensor]
+
+
+class Ranker(tf_keras.layers.Layer):
+    """A network over user, item and cross features with a relevance and a rating head.
+
+    Relevance is the retrieval logit plus a learned correction that starts at zero, so that an
+    untrained ranker keeps retrieval's order. Retrieval's embeddings are frozen.
+    """
+
+    def __init__(
+        self,
+        table: ItemTable,
+        item_embeddings: FloatArray,
+        temperature: float,
+        mean_rating: float,
+        options: RankingOptions,
+    ):
+        """Builds the network.
+
+        Args:
+            table: the catalogue.
+            item_embeddings: float32 [N+1, D], unit rows, of retrieval.
+            temperature: of retrieval.
+            mean_rating: where the rating head starts; 0 for implicit feedback.
+            options: sizes.
+        """
+        super().__init__(name="ranker")
+        self.item_embeddings = tf.Variable(item_embeddings, trainable=False, name="item_embeddings")
+        self.item_features = tf.Variable(
+            tf.concat([table.content, table.log_frequency[:, tf.newaxis]], axis=1),
+            trainable=False,
+            name="item_features",
+        )
+        self.category_multi_hot = tf.Variable(
+            table.category_multi_hot, trainable=False, name="item_category_multi_hot"
+        )
+        self.temperature = temperature
+        # 0 switches the correction off, when it did not better retrieval's order on validation.
+        self.correction_scale = tf.Variable(1.0, trainable=False, name="correction_scale")
+        units = options.hidden_units
+        self.user_layer = tf_keras.layers.Dense(units, name="user")
+        self.item_layer = tf_keras.layers.Dense(units, use_bias=False, name="item")
+        self.cross_layer = tf_keras.layers.Dense(units, use_bias=False, name="cross")
+        self.dropout = tf_keras.layers.Dropout(options.dropout)
+        self.hidden_layer = tf_keras.layers.Dense(units, "relu", name="hidden")
+        self.correction_head = tf_keras.layers.Dense(
+            1, kernel_initializer="zeros", name="correction"
+        )
+        self.rating_head = tf_keras.layers.Dense(
+            1, bias_initializer=tf_keras.initializers.Constant(mean_rating), name="rating"
+        )
+
+    def call(
+        self,
+        inputs: Tensors,
+        user_embedding: tf.Tensor,
+        item_index: tf.Tensor,
+        training: bool = False,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Scores items for users.
+
+        Args:
+            inputs: transformed user features, each [B, ...].
+            user_embedding: float32 [B, D], unit rows, of retrieval.
+            item_index: int [B, N].
+            training: whether units are dropped.
+
+        Returns:
+            Relevance logits and predicted ratings, each float32 [B, N].
+        """
+        items = tf.gather(self.item_embeddings, item_index)
+        logit = tf.einsum("bd,bnd->bn", user_embedding, items) / self.temperature
+        user = tf.concat(
+            [
+                user_embedding,
+                inputs[features.USER_CATEGORY_SHARE],
+                inputs[features.USER_CATEGORY_RATING],
+                inputs[features.USER_STATISTICS],
+            ],
+            axis=1,
+        )
+        item = tf.concat([items, tf.gather(self.item_features, item_index)], axis=2)
+        cross = self._cross_features(inputs, user_embedding, items, item_index, logit)
+        # The sum of three layers is one layer over all three, without repeating the user N times.
+        hidden = tf.nn.relu(
+            self.user_layer(user)[:, tf.newaxis, :]
+            + self.item_layer(item)
+            + self.cross_layer(cross)
+        )
+        hidden = self.hidden_layer(self.dropout(hidden, training=training))
+        correction = self.correction_head(hidden)[:, :, 0]
+        return logit + self.correction_scale * correction, self.rating_head(hidden)[:, :, 0]
+
+    def _cross_features(
+        self,
+        inputs: Tensors,
+        user_embedding: tf.Tensor,
+        items: tf.Tensor,
+        item_index: tf.Tensor,
+        logit: tf.Tensor,
+    ) -> tf.Tensor:
+        recent_index = inputs[features.HISTORY_INDEX][:, :RECENT_ITEMS]
+        present = tf.cast(recent_index > 0, tf.float32)
+        recent = tf.gather(self.item_embeddings, recent_index) * present[:, :, tf.newaxis]
+        similarity = tf.einsum("bnd,bhd->bnh", items, recent)
+        count = tf.reduce_sum(present, axis=1)[:, tf.newaxis]
+        categories = tf.gather(self.category_multi_hot, item_index)
+        number = tf.reduce_sum(categories, axis=2)
+
+        def category_mean(profile: tf.Tensor) -> tf.Tensor:
+            return tf.math.divide_no_nan(tf.einsum("bnc,bc->bn", categories, profile), number)
+
+        scalars = [
+            logit,
+            tf.reduce_max(similarity, axis=2),
+            tf.math.divide_no_nan(tf.reduce_sum(similarity, axis=2), count),
+            category_mean(inputs[features.USER_CATEGORY_SHARE]),
+            category_mean(inputs[features.USER_CATEGORY_RATING]),
+        ]
+        products = items * user_embedding[:, tf.newaxis, :]
+        return tf.concat([products, tf.stack(scalars, axis=2)], axis=2)

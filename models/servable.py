@@ -1,0 +1,188 @@
+"""The served signatures (docs/signatures.md) over one recommender."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from models import contract
+from models.item_store import ItemStore
+from models.options import ServingOptions
+from models.query_parser import QueryParser
+from models.recommender import ItemList, Recommender
+from models.user_store import UserStore
+
+Tensors = dict[str, tf.Tensor]
+
+_IDS = tf.TensorSpec([None], tf.string)
+_LISTS = tf.TensorSpec([None, None], tf.string)
+_STRENGTHS = tf.TensorSpec([None], tf.float32)
+_K = tf.TensorSpec([], tf.int32, contract.K)
+
+
+class Servable(tf.Module):
+    """Turns requests into the recommender's terms and its answers into the contract's."""
+
+    def __init__(
+        self,
+        recommender: Recommender,
+        users: UserStore,
+        items: ItemStore,
+        parser: QueryParser,
+        catalogue_size: int,
+        options: ServingOptions,
+    ):
+        super().__init__(name="servable")
+        self._recommender = recommender
+        self._users = users
+        self._items = items
+        self._parser = parser
+        self._catalogue_size = catalogue_size
+        self._options = options
+
+    def signatures(self) -> dict[str, Callable[..., Tensors]]:
+        """Returns the signatures by name, to be saved with the module."""
+        recommend = _signature(self.recommend, user_id=_IDS, k=_K)
+        return {
+            contract.SERVING_DEFAULT: recommend,
+            contract.RECOMMEND: recommend,
+            contract.RECOMMEND_WITH_CONTEXT: _signature(
+                self.recommend_with_context,
+                user_id=_IDS,
+                k=_K,
+                history_item_id=_LISTS,
+                exclude_item_id=_LISTS,
+                exclude_category=_LISTS,
+                diversity=_STRENGTHS,
+                freshness=_STRENGTHS,
+            ),
+            contract.RETRIEVE: _signature(self.retrieve, user_id=_IDS, k=_K),
+            contract.RANK: _signature(self.rank, user_id=_IDS, item_id=_LISTS),
+            contract.SIMILAR_ITEMS: _signature(self.similar_items, item_id=_IDS, k=_K),
+            contract.EMBED_USERS: _signature(self.embed_users, user_id=_IDS),
+            contract.EMBED_ITEMS: _signature(self.embed_items, item_id=_IDS),
+            contract.DESCRIBE_ITEMS: _signature(self.describe_items, item_id=_IDS),
+            contract.EVALUATE: _signature(self.evaluate, examples=_IDS),
+        }
+
+    def recommend(self, user_id: tf.Tensor, k: tf.Tensor) -> Tensors:
+        """Recommends k items from what the store knows of each user."""
+        k = self._checked(k)
+        inputs, seen = self._stored(user_id)
+        return self._listed(self._recommender.recommend(inputs, seen, k))
+
+    def recommend_with_context(
+        self,
+        user_id: tf.Tensor,
+        k: tf.Tensor,
+        history_item_id: tf.Tensor,
+        exclude_item_id: tf.Tensor,
+        exclude_category: tf.Tensor,
+        diversity: tf.Tensor,
+        freshness: tf.Tensor,
+    ) -> Tensors:
+        """Recommends k items; the request's history comes before the stored one.
+
+        Diversity and freshness are checked to be from 0 to 1 and have no effect yet.
+        """
+        k = self._checked(k)
+        _check_strength(contract.DIVERSITY, diversity)
+        _check_strength(contract.FRESHNESS, freshness)
+        row = self._users.rows(user_id)
+        seen = self._users.seen(row)
+        latest = self._items.index(history_item_id)
+        history = _without_gaps(tf.concat([latest, seen], axis=1))
+        excluded = tf.concat([latest, seen, self._items.index(exclude_item_id)], axis=1)
+        inputs = self._users.inputs(row, history)
+        return self._listed(self._recommender.recommend(inputs, excluded, k, exclude_category))
+
+    def retrieve(self, user_id: tf.Tensor, k: tf.Tensor) -> Tensors:
+        """Returns the first k candidates before ranking."""
+        k = self._checked(k)
+        found = self._recommender.retrieve(*self._stored(user_id))
+        return self._listed(ItemList(*(column[:, :k] for column in found)))
+
+    def rank(self, user_id: tf.Tensor, item_id: tf.Tensor) -> Tensors:
+        """Scores the given items for each user; an unknown item gets the lowest score."""
+        most = self._options.max_ranked_items
+        number = tf.shape(item_id)[1]
+        tf.debugging.Assert(
+            number <= most, [f"item_id must have at most {most} columns. Received:", number]
+        )
+        inputs, _ = self._stored(user_id)
+        relevance, rating = self._recommender.rank(inputs, self._items.index(item_id))
+        return {contract.SCORE: relevance, contract.PREDICTED_RATING: rating}
+
+    def similar_items(self, item_id: tf.Tensor, k: tf.Tensor) -> Tensors:
+        """Returns the k nearest items to each item; nothing for an unknown one."""
+        listed = self._listed(
+            self._recommender.similar(self._items.index(item_id), self._checked(k))
+        )
+        return {name: listed[name] for name in (contract.ITEM_ID, contract.SCORE)}
+
+    def embed_users(self, user_id: tf.Tensor) -> Tensors:
+        """Returns the users' vectors, of an unknown user the one without any history."""
+        inputs, _ = self._stored(user_id)
+        return {contract.EMBEDDING: self._recommender.embed_users(inputs)}
+
+    def embed_items(self, item_id: tf.Tensor) -> Tensors:
+        """Returns the items' vectors, zeros for an unknown item."""
+        return {contract.EMBEDDING: self._recommender.embed_items(self._items.index(item_id))}
+
+    def describe_items(self, item_id: tf.Tensor) -> Tensors:
+        """Returns titles and categories, empty for an unknown item."""
+        index = self._items.index(item_id)
+        return {
+            contract.TITLE: self._items.titles(index),
+            contract.CATEGORY: self._items.category_names(index),
+        }
+
+    def evaluate(self, examples: tf.Tensor) -> Tensors:
+        """Recommends from serialized query Examples, so from users as they were at the split."""
+        query = self._parser.parse(examples)
+        seen = self._items.index(query.seen_item_id)
+        k = tf.constant(contract.EVALUATED_LIST_LENGTH)
+        recommended = self._recommender.recommend(query.inputs, seen, k)
+        chosen = self._items.index(query.chosen_item_id)
+        _, rating = self._recommender.rank(query.inputs, chosen)
+        return {
+            contract.RECOMMENDED_ITEM_ID: self._items.ids(recommended.index),
+            contract.POPULAR_ITEM_ID: self._items.ids(self._recommender.popular(seen, k)),
+            contract.CHOSEN_PREDICTED_RATING: rating,
+            contract.CATALOGUE_SIZE: tf.fill(
+                tf.shape(examples), tf.constant(self._catalogue_size, tf.int64)
+            ),
+        }
+
+    def _stored(self, user_id: tf.Tensor) -> tuple[Tensors, tf.Tensor]:
+        row = self._users.rows(user_id)
+        seen = self._users.seen(row)
+        return self._users.inputs(row, seen), seen
+
+    def _checked(self, k: tf.Tensor) -> tf.Tensor:
+        most = self._options.max_k
+        message = f"k must be between 1 and {most}. Received:"
+        with tf.control_dependencies([tf.debugging.Assert((k >= 1) & (k <= most), [message, k])]):
+            return tf.identity(k)
+
+    def _listed(self, found: ItemList) -> Tensors:
+        return {
+            contract.ITEM_ID: self._items.ids(found.index),
+            contract.SCORE: found.score,
+            contract.SOURCE: found.source,
+        }
+
+
+def _signature(method: Callable[..., Tensors], **specs: tf.TensorSpec) -> Callable[..., Tensors]:
+    named = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()]
+    return tf.function(method, input_signature=named).get_concrete_function()
+
+
+def _check_strength(name: str, strength: tf.Tensor) -> None:
+    within = tf.reduce_all((strength >= 0.0) & (strength <= 1.0))
+    tf.debugging.Assert(within, [f"{name} must be between 0 and 1. Received:", strength])
+
+
+def _without_gaps(index: tf.Tensor) -> tf.Tensor:
+    """Moves the zeros of each row to its end, the rest keeps its order: int32 [B, N]."""
+    order = tf.argsort(tf.cast(index == 0, tf.int32), axis=1, stable=True)
+    return tf.gather(index, order, axis=1, batch_dims=1)

@@ -1,0 +1,102 @@
+"""Reads transformed examples: the items as a table, the interactions as a stream of batches."""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from models import features
+from models.item_table import ItemTable, item_table
+
+SHUFFLE_BUFFER = 200_000  # serialized examples, about 1 KB each
+READ_BATCH = 4096
+
+INTERACTION_FEATURES = (*features.USER_FEATURES, features.ITEM_INDEX, features.LABEL_RATING)
+ITEM_FEATURES = (
+    features.ITEM_INDEX,
+    features.ITEM_CATEGORY_MULTI_HOT,
+    features.ITEM_NUMERIC,
+    features.ITEM_LOG_FREQUENCY,
+)
+
+
+class TransformedData:
+    """The transformed examples of one Transform run."""
+
+    def __init__(self, patterns: Sequence[str], transform_graph: str):
+        """Opens the data.
+
+        Args:
+            patterns: file patterns of gzip TFRecords; the folder of each is named after its split.
+            transform_graph: path of the transform graph.
+        """
+        self._patterns = patterns
+        self.transform_output = tft.TFTransformOutput(transform_graph)
+        self._spec = self.transform_output.transformed_feature_spec()
+
+    def items(self) -> ItemTable:
+        """Reads the catalogue."""
+        return item_table(self._read(features.ITEMS_SPLIT, ITEM_FEATURES))
+
+    def user_specs(self) -> dict[str, tf.TensorSpec]:
+        """Returns the shapes of the transformed user features, each [None, ...]."""
+        return {
+            name: tf.TensorSpec([None, *self._spec[name].shape], self._spec[name].dtype, name)
+            for name in features.USER_FEATURES
+        }
+
+    def interactions(self, split: str, batch_size: int, seed: int) -> tf.data.Dataset:
+        """Streams shuffled batches of interactions, the last incomplete one left out.
+
+        Args:
+            split: `train` or `eval`.
+            batch_size: examples in a batch.
+            seed: of the order, which differs from epoch to epoch.
+
+        Returns:
+            Batches: a dict of INTERACTION_FEATURES.
+        """
+        return (
+            self._records(split)
+            .shuffle(SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=True)
+            .batch(batch_size, drop_remainder=True, num_parallel_calls=tf.data.AUTOTUNE)
+            .map(self._parser(INTERACTION_FEATURES), num_parallel_calls=tf.data.AUTOTUNE)
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+    def sample(self, split: str, most: int, seed: int) -> dict[str, npt.NDArray[np.generic]]:
+        """Reads a random part of a split's interactions, at most `most`, in memory."""
+        records = self._records(split).shuffle(SHUFFLE_BUFFER, seed=seed).take(most)
+        return _concatenated(
+            records.batch(READ_BATCH).map(self._parser(INTERACTION_FEATURES)), split
+        )
+
+    def _read(self, split: str, names: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]:
+        return _concatenated(self._records(split).batch(READ_BATCH).map(self._parser(names)), split)
+
+    def _records(self, split: str) -> tf.data.Dataset:
+        folder = f"Split-{split}"
+        patterns = [p for p in self._patterns if PurePath(p).parent.name == folder]
+        if not patterns:
+            raise ValueError(
+                f"a folder {folder} was expected among {list(self._patterns)}. "
+                "Name the split in the Trainer's train_args or eval_args."
+            )
+        files = tf.data.Dataset.list_files(patterns, shuffle=False)
+        return tf.data.TFRecordDataset(files, compression_type="GZIP")
+
+    def _parser(self, names: Sequence[str]) -> "tf.types.experimental.GenericFunction":
+        spec = {name: self._spec[name] for name in names}
+        return lambda serialized: tf.io.parse_example(serialized, spec)
+
+
+def _concatenated(batches: tf.data.Dataset, split: str) -> dict[str, npt.NDArray[np.generic]]:
+    parts = list(batches.as_numpy_iterator())
+    if not parts:
+        raise ValueError(
+            f"the split {split} has no example. Check data.split in the configuration."
+        )
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,0 +1,100 @@
+"""Validation by rank: where the item that a user chose next stands in the model's list."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tf_keras
+
+from models import features
+from models.losses import MASKED_LOGIT
+from models.progress import report
+
+Columns = dict[str, npt.NDArray[np.generic]]
+
+BATCH = 256
+VALIDATION_NDCG = "val_ndcg"
+
+
+def mean_ndcg(
+    interactions: Columns, position: Callable[[dict[str, tf.Tensor]], tf.Tensor]
+) -> float:
+    """Averages 1/log2(1 + position) of the chosen items.
+
+    With one relevant item a list, this is nDCG without a cut-off.
+
+    Args:
+        interactions: transformed interactions, each column [n, ...].
+        position: gives each row's position from 1, float32 [B], infinite when not listed.
+
+    Returns:
+        The mean, between 0 and 1.
+    """
+    count = len(interactions[features.ITEM_INDEX])
+    gains = [
+        1.0 / np.log2(1.0 + position(_slice(interactions, start)).numpy())
+        for start in range(0, count, BATCH)
+    ]
+    return float(np.mean(np.concatenate(gains)))
+
+
+def _slice(columns: Columns, start: int) -> dict[str, tf.Tensor]:
+    return {name: tf.constant(column[start : start + BATCH]) for name, column in columns.items()}
+
+
+def mask_history(scores: tf.Tensor, history_index: tf.Tensor) -> tf.Tensor:
+    """Masks the unknown item and what is in the history.
+
+    Args:
+        scores: float32 [B, N+1], by item index.
+        history_index: int [B, H], 0 pads.
+
+    Returns:
+        float32 [B, N+1].
+    """
+    rows = tf.range(tf.shape(history_index, out_type=history_index.dtype)[0])
+    rows = tf.repeat(rows[:, tf.newaxis], tf.shape(history_index)[1], axis=1)
+    where = tf.reshape(tf.stack([rows, history_index], axis=-1), [-1, 2])
+    masked = tf.tensor_scatter_nd_update(scores, where, tf.fill([tf.shape(where)[0]], MASKED_LOGIT))
+    unknown = tf.fill([tf.shape(scores)[0], 1], MASKED_LOGIT)
+    return tf.concat([unknown, masked[:, 1:]], axis=1)
+
+
+def position_of(scores: tf.Tensor, item_index: tf.Tensor) -> tf.Tensor:
+    """Returns the place of each row's item among the scores, from 1.
+
+    Args:
+        scores: float32 [B, N+1], by item index.
+        item_index: int [B].
+
+    Returns:
+        float32 [B]; equal scores count as better, so that a constant model is not flattered.
+    """
+    own = tf.gather(scores, item_index, axis=1, batch_dims=1)[:, tf.newaxis]
+    return tf.reduce_sum(tf.cast(scores >= own, tf.float32), axis=1)
+
+
+class RankValidation(tf_keras.callbacks.Callback):
+    """Adds the validation nDCG to an epoch's logs; place it before what reads them."""
+
+    def __init__(self, measure: Callable[[], float], name: str, max_epochs: int):
+        """Makes the callback.
+
+        Args:
+            measure: computes the validation nDCG of the model as it is.
+            name: of the training, for the progress line.
+            max_epochs: for the progress line.
+        """
+        super().__init__()
+        self._measure = measure
+        self._name = name
+        self._max_epochs = max_epochs
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Measures."""
+        logs[VALIDATION_NDCG] = self._measure()
+        report(
+            f"{self._name}: epoch {epoch + 1} of at most {self._max_epochs}, "
+            f"loss {logs['loss']:.3f}, validation nDCG {logs[VALIDATION_NDCG]:.4f}"
+        )

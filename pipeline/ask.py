@@ -1,0 +1,42 @@
+"""Tables of what a server answers."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from serving.client import Recommendation, RecommenderClient
+
+
+def recommend_tables(user_ids: Sequence[str], k: int, target: str) -> Iterator[Table]:
+    """Yields a table of recommendations for each user."""
+    with RecommenderClient(target) as client:
+        lists = client.recommend_many(user_ids, k)
+    for user_id, found in zip(user_ids, lists, strict=True):
+        yield _table(f"For user {user_id}", found, with_source=True)
+
+
+def similar_tables(item_ids: Sequence[str], k: int, target: str) -> Iterator[Table]:
+    """Yields a table of related items for each item."""
+    with RecommenderClient(target) as client:
+        described = client.describe(item_ids)
+        for item_id, description in zip(item_ids, described, strict=True):
+            found = client.similar(item_id, k)
+            yield _table(f"Like {description.title or item_id}", found, with_source=False)
+
+
+def _table(title: str, found: Sequence[Recommendation], with_source: bool) -> Table:
+    table = Table(title=Text(title), title_justify="left")
+    table.add_column("#", justify="right")
+    table.add_column("title")
+    table.add_column("categories")
+    table.add_column("score", justify="right")
+    if with_source:
+        table.add_column("source")
+    for place, item in enumerate(found, start=1):
+        # Text, not str: rich would read brackets in a title as markup.
+        row = [str(place), Text(item.title), Text(", ".join(item.categories)), f"{item.score:.3f}"]
+        table.add_row(*row, *([item.source] if with_source else []))
+    if not found:
+        table.caption = "nothing: the id is unknown, or nothing is left to recommend"
+    return table

@@ -1,0 +1,142 @@
+"""The configuration: one YAML file over the defaults, as one frozen, validated tree."""
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from components.errors import MarqueeError
+from components.gate_options import CardOptions, GateOptions
+from components.options import DataOptions
+from models.options import (
+    IndexOptions,
+    Options,
+    RankingOptions,
+    RetrievalOptions,
+    ServingOptions,
+    TransformOptions,
+)
+
+# A file that describes its own interactions or catalogue means all of it: a default column left
+# over from another catalogue would be a trap.
+REPLACED_WHOLE = ("data.interactions", "data.catalogue")
+
+
+class ConfigError(MarqueeError):
+    """The configuration is wrong: says which key, what was expected and what came."""
+
+
+class CanaryOptions(Options):
+    """How the serving gate tries the model."""
+
+    users: int = Field(50, ge=1)
+    start_timeout_s: int = Field(300, ge=1)
+
+
+class BeamOptions(Options):
+    """How data is processed."""
+
+    args: tuple[str, ...] = ("--direct_running_mode=in_memory", "--direct_num_workers=1")
+
+
+class Config(Options):
+    """All that a run depends on, but for where data and output are."""
+
+    name: str = Field("marquee", pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    seed: int = Field(17, ge=0)
+    data: DataOptions
+    transform: TransformOptions = TransformOptions()
+    retrieval: RetrievalOptions = RetrievalOptions()
+    ranking: RankingOptions = RankingOptions()
+    index: IndexOptions = IndexOptions()
+    serving: ServingOptions = ServingOptions()
+    gate: GateOptions = GateOptions()
+    canary: CanaryOptions = CanaryOptions()
+    card: CardOptions = CardOptions()
+    beam: BeamOptions = BeamOptions()
+
+
+def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Loads the configuration.
+
+    Args:
+        file: YAML, laid over the defaults key by key; its `data.interactions` and `data.catalogue`
+            replace the defaults' whole.
+        overrides: `key.path=value`, each value read as YAML.
+
+    Returns:
+        The validated tree.
+
+    Raises:
+        ConfigError: if a file cannot be read, a key is unknown or a value does not fit.
+    """
+    tree = yaml.safe_load(resources.files("pipeline").joinpath("default.yaml").read_text())
+    if file is not None:
+        _lay_over(tree, _read(file), path="")
+    for override in overrides:
+        _set(tree, override)
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as err:
+        raise ConfigError(_sentence(err, file)) from err
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise ConfigError(f"--config {file}: cannot be read: {err.strerror}.") from err
+    except (yaml.YAMLError, UnicodeDecodeError) as err:
+        problem = " ".join(str(err).split())
+        raise ConfigError(f"--config {file}: YAML was expected: {problem}.") from err
+    if not isinstance(content or {}, dict):
+        raise ConfigError(f"--config {file}: `key: value` lines were expected at the top.")
+    return content or {}
+
+
+def _lay_over(tree: dict[str, Any], layer: dict[str, Any], path: str) -> None:
+    for key, value in layer.items():
+        place = f"{path}{key}"
+        if (
+            isinstance(value, dict)
+            and isinstance(tree.get(key), dict)
+            and (place not in REPLACED_WHOLE)
+        ):
+            _lay_over(tree[key], value, f"{place}.")
+        else:
+            tree[key] = value
+
+
+def _set(tree: dict[str, Any], override: str) -> None:
+    path, separator, text = override.partition("=")
+    if not separator or not path:
+        raise ConfigError(f"--set {override}: KEY.PATH=VALUE was expected.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as err:
+        raise ConfigError(f"--set {override}: the value is no YAML.") from err
+    *sections, key = path.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"--set {override}: {section} is a value, not a section.")
+    tree[key] = value
+
+
+def _sentence(err: ValidationError, file: Path | None) -> str:
+    """The first problem of each key, in one line."""
+    problems = []
+    for detail in err.errors():
+        key = ".".join(str(part) for part in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            problems.append(f"{key} is no known key; see docs/configuration.md")
+        elif detail["type"] == "missing":
+            problems.append(f"{key} is missing")
+        else:
+            message = detail["msg"].removeprefix("Value error, ").rstrip(".")
+            problems.append(f"{key}: {message}. Received: {detail['input']!r}")
+    where = f" (with {file})" if file else ""
+    return f"configuration{where}: {'; '.join(problems)}."

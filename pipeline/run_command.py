@@ -1,0 +1,124 @@
+"""`marquee run`: a run with its log, its data and its closing table."""
+
+import logging
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from components.errors import MarqueeError
+from pipeline.config import Config
+from pipeline.datasets.synthesize import synthesize
+from pipeline.layout import OutputLayout
+from pipeline.run_log import noise_to
+from pipeline.task_bar import task_bar
+
+if TYPE_CHECKING:
+    from pipeline.run import RunOutcome
+
+SYNTHETIC_FOLDER = "synthetic"
+PUSHER_NODE = "Pusher"
+PAGE_FILE = "index.html"
+OVERALL = "overall"
+
+
+class RunFailedError(Exception):
+    """A run ended without a decision; its log says why."""
+
+
+def run_command(config: Config, data: Path | None, output: Path) -> bool:
+    """Runs the graph, showing progress, and prints what came of it.
+
+    Args:
+        config: the configuration.
+        data: folder of the data; None makes synthetic data in the output folder.
+        output: of the run.
+
+    Returns:
+        Whether the model was pushed.
+
+    Raises:
+        MarqueeError: if the data cannot be used.
+        RunFailedError: if a component failed.
+    """
+    layout = OutputLayout(output.absolute())
+    data_dir = (data or _synthetic(layout)).absolute()
+    if not data_dir.is_dir():
+        raise MarqueeError(f"--data {data}: a folder was expected, and there is none.")
+    run_id = new_run_id()
+    log = layout.logs / f"{run_id}.log"
+    with noise_to(log) as console:
+        try:
+            # Imported with the noise already going to the file: TFX greets at length.
+            with console.status("starting TensorFlow Extended"):
+                from pipeline.run import run_pipeline
+            outcome = run_pipeline(config, data_dir, layout, run_id, console)
+        except MarqueeError:
+            logging.exception("the run stopped")
+            raise
+        except Exception as err:
+            logging.exception("the run failed")
+            raise RunFailedError(f"{_first_line(err)} (log: {log})") from err
+        _print_outcome(console, outcome, layout)
+    return outcome.pushed
+
+
+def new_run_id() -> str:
+    """Returns the present time as a name that sorts."""
+    return datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _synthetic(layout: OutputLayout) -> Path:
+    """Makes the default synthetic data; the same bytes each time, so the cache holds."""
+    folder = layout.root / SYNTHETIC_FOLDER
+    with task_bar(f"writing {folder}") as advance:
+        synthesize(folder, progress=advance)
+    return folder
+
+
+def _first_line(err: Exception) -> str:
+    text = str(err).strip() or type(err).__name__
+    return text.splitlines()[0]
+
+
+def _print_outcome(console: Console, outcome: "RunOutcome", layout: OutputLayout) -> None:
+    report = outcome.report
+    console.print(_metrics_table(report))
+    for reason in report["reasons"]:
+        console.print(Text(reason))
+    page = layout.reports / outcome.run_id / PAGE_FILE
+    if outcome.pushed:
+        reused = all(timing.cached for timing in outcome.timings if timing.id == PUSHER_NODE)
+        how = "Unchanged; pushed before as" if reused else "Pushed"
+        console.print(Text(f"{how} version {report['pushed_version']}: {report['pushed_path']}"))
+    else:
+        console.print(Text("Refused: nothing was pushed; what was served before still is."))
+    console.print(Text(f"Model card: {page}"))
+
+
+def _metrics_table(report: dict[str, Any]) -> Table:
+    """All users' metrics, beside the baseline's and with the bounds on them."""
+    table = Table(title="Metrics over all users", title_justify="left")
+    table.add_column("metric")
+    for column in ("model", f"baseline ({report['baseline']['source']})"):
+        table.add_column(column, justify="right")
+    table.add_column("bounds")
+    bounds: dict[str, list[str]] = {}
+    for threshold in report["thresholds"]:
+        mark = "ok" if threshold["passed"] else "FAILED"
+        sentence = f"{threshold['kind'].replace('_', ' ')} {threshold['bound']:g}: {mark}"
+        bounds.setdefault(threshold["metric"], []).append(sentence)
+    overall = report["metrics"][OVERALL]
+    for metric, value in sorted(overall["candidate"].items()):
+        baseline = overall.get("baseline", {}).get(metric)
+        table.add_row(
+            metric, _number(value), _number(baseline), Text("; ".join(bounds.get(metric, [])))
+        )
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
