@@ -133,15 +133,18 @@ class ModelManager:
                 break
             if self._load(version):
                 break
-        self._failures = {
-            version.number: self._failures[version.number]
-            for version in versions
-            if version.number in self._failures
-        }
+        self._forget_removed({version.number for version in versions})
         if not versions:
             self._complain(f"No version of {self.model_name} in {self._base_path}")
         else:
             self._complaint = ""
+
+    def _forget_removed(self, present: set[int]) -> None:
+        for number in self._failures.keys() - present:
+            del self._failures[number]
+        for number, state in self.states().items():
+            if number not in present and state.state == ModelVersionStatus.START:
+                del self._states[number]
 
     def _watch(self) -> None:
         while True:

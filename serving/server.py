@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import Annotated
 
 import grpc
 import typer
@@ -221,12 +222,14 @@ def serve(
 
 
 def main(
-    model_dir: str = typer.Option(..., help="Base path, or the folder above it."),
-    model_name: str = typer.Option(MODEL_NAME, help="Name that requests must give."),
-    host: str = typer.Option(DEFAULT_HOST, help="Address to listen on."),
-    port: int = typer.Option(DEFAULT_PORT, help="0 picks a free port."),
-    port_file: str = typer.Option("", help="File to write the bound port to."),
-    poll_interval_s: float = typer.Option(DEFAULT_POLL_INTERVAL_S, help="Seconds between polls."),
+    model_dir: Annotated[str, typer.Option(help="Base path, or the folder above it.")],
+    model_name: Annotated[str, typer.Option(help="Name that requests must give.")] = MODEL_NAME,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = DEFAULT_HOST,
+    port: Annotated[int, typer.Option(help="0 picks a free port.")] = DEFAULT_PORT,
+    port_file: Annotated[str, typer.Option(help="File to write the bound port to.")] = "",
+    poll_interval_s: Annotated[
+        float, typer.Option(help="Seconds between two looks for new versions.")
+    ] = DEFAULT_POLL_INTERVAL_S,
 ) -> None:
     """Serves a model over gRPC until it is told to stop: `python -m serving.server`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

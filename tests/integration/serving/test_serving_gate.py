@@ -94,6 +94,7 @@ def _run_component(model: Path, examples: Path, folder: Path, **options: Any) ->
     (folder / "model" / "Format-Serving").symlink_to(model)
     artifacts["examples"].uri = str(examples)
     options = {
+        "fingerprint": "",
         "canary_users": 50,
         "k": 10,
         "start_timeout_s": 60,

@@ -155,9 +155,12 @@ def test_last_version_stays_when_all_are_removed(
 
 def test_version_waits_when_its_files_have_just_changed(tmp_path: Path, push: _Push) -> None:
     manager = ModelManager(tmp_path, "toy", 0.01, settle_s=3600.0)
-    push(1)
+    version = push(1)
     manager.poll()
     assert manager.states()[1].state == ModelVersionStatus.START
+    shutil.rmtree(version)
+    manager.poll()
+    assert manager.states() == {}
 
 
 def test_version_stays_usable_when_another_took_over(manager: ModelManager, push: _Push) -> None:
