@@ -2,8 +2,8 @@
 
 from pydantic import Field, field_validator, model_validator
 
-from components.options import Options
 from models.metrics import names
+from models.options import Options
 
 
 class GateOptions(Options):
