@@ -14,11 +14,12 @@ class GateOptions(Options):
     """
 
     floors: dict[str, float] = {names.RECALL_AT_100: 0.02, names.NDCG_AT_10: 0.005}
-    ceilings: dict[str, float] = {names.RATING_RMSE: 1.5}
+    ceilings: dict[str, float] = {}
     # How much worse than the baseline (the last pushed model, or most popular on the first run) a
     # metric may be: an absolute amount, and a share of the baseline's value.
     max_drop: dict[str, float] = {names.NDCG_AT_10: 0.01, names.RECALL_AT_100: 0.02}
-    max_relative_drop: dict[str, float] = {}
+    # Relative, because the scale of ratings is the catalogue's own.
+    max_relative_drop: dict[str, float] = {names.RATING_RMSE: 0.05}
     # What ndcg@10 must gain over most popular; null leaves that open.
     min_lift: float | None = Field(0.001, ge=-1.0, le=1.0)
 

@@ -246,7 +246,7 @@ def _index_recall(
 
 
 def _warmup_requests(user_ids: list[bytes], item_id: bytes) -> list[Any]:
-    k = np.int32(10)
+    k = np.asarray(10, np.int32)
     one = np.array(user_ids[:1], dtype=object)
     batch = np.array(user_ids, dtype=object)
     similar = {contract.ITEM_ID: np.array([item_id], dtype=object), contract.K: k}

@@ -35,7 +35,7 @@ def run_fn(fn_args: Any) -> None:
     table = data.items()
     item_embeddings = retrieval.embed_items(tf.range(table.size + 1, dtype=tf.int64)).numpy()
     labels = data.sample(features.TRAIN_SPLIT, options.validation_interactions, seed)
-    mean_rating = float(np.mean(labels[features.LABEL_RATING])) if explicit else 0.0
+    mean_rating = float(labels[features.LABEL_RATING].mean()) if explicit else 0.0
     ranker = Ranker(
         table, item_embeddings, float(retrieval.temperature.numpy()), mean_rating, options
     )

@@ -35,7 +35,12 @@ def _table(title: str, found: Sequence[Recommendation], with_source: bool) -> Ta
         table.add_column("source")
     for place, item in enumerate(found, start=1):
         # Text, not str: rich would read brackets in a title as markup.
-        row = [str(place), Text(item.title), Text(", ".join(item.categories)), f"{item.score:.3f}"]
+        row: list[Text | str] = [
+            str(place),
+            Text(item.title),
+            Text(", ".join(item.categories)),
+            f"{item.score:.3f}",
+        ]
         table.add_row(*row, *([item.source] if with_source else []))
     if not found:
         table.caption = "nothing: the id is unknown, or nothing is left to recommend"

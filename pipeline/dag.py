@@ -162,6 +162,7 @@ def _gate_nodes(
         baseline_model=baseline.outputs["baseline"],
         eval_config=eval_config(config.gate, config.data.interactions.feedback),
         example_splits=[features.QUERIES_SPLIT],
+        module_path="components.evaluation_models",
     )
     serving_gate = ServingGate(
         model=model,

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.errors import MarqueeError
+from models.metrics import names
 from pipeline.config import Config
 from pipeline.datasets.synthesize import synthesize
 from pipeline.layout import OutputLayout
@@ -102,7 +103,7 @@ def _print_outcome(console: Console, outcome: "RunOutcome", layout: OutputLayout
 def _metrics_table(report: dict[str, Any]) -> Table:
     """All users' metrics, beside the baseline's and with the bounds on them."""
     table = Table(title="Metrics over all users", title_justify="left")
-    table.add_column("metric")
+    table.add_column("metric", no_wrap=True)
     for column in ("model", f"baseline ({report['baseline']['source']})"):
         table.add_column(column, justify="right")
     table.add_column("bounds")
@@ -112,11 +113,15 @@ def _metrics_table(report: dict[str, Any]) -> Table:
         sentence = f"{threshold['kind'].replace('_', ' ')} {threshold['bound']:g}: {mark}"
         bounds.setdefault(threshold["metric"], []).append(sentence)
     overall = report["metrics"][OVERALL]
-    for metric, value in sorted(overall["candidate"].items()):
-        baseline = overall.get("baseline", {}).get(metric)
-        table.add_row(
-            metric, _number(value), _number(baseline), Text("; ".join(bounds.get(metric, [])))
-        )
+    for metric in names.ALL_METRICS:
+        if metric in overall["candidate"]:
+            baseline = overall.get("baseline", {}).get(metric)
+            table.add_row(
+                metric,
+                _number(overall["candidate"][metric]),
+                _number(baseline),
+                Text("; ".join(bounds.get(metric, []))),
+            )
     return table
 
 
