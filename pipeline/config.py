@@ -92,9 +92,11 @@ def _read(file: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as err:
         problem = " ".join(str(err).split())
         raise ConfigError(f"--config {file}: YAML was expected: {problem}.") from err
-    if not isinstance(content or {}, dict):
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
         raise ConfigError(f"--config {file}: `key: value` lines were expected at the top.")
-    return content or {}
+    return content
 
 
 def _lay_over(tree: dict[str, Any], layer: dict[str, Any], path: str) -> None:

@@ -37,7 +37,8 @@ def data_fingerprint(folder: Path, patterns: Iterable[str]) -> str:
 
 def _add_files(digest: "hashlib._Hash", root: Path, files: Iterable[Path]) -> None:
     for file in sorted(files):
-        digest.update(str(file.relative_to(root)).encode())
+        # Name and size are set apart, or a name could pass for the end of the file before it.
+        digest.update(f"{file.relative_to(root)}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as stream:
             while block := stream.read(BLOCK_BYTES):
                 digest.update(block)
