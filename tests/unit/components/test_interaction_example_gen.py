@@ -162,6 +162,15 @@ def test_there_are_no_ratings_titles_or_categories_when_the_data_has_none(genera
     assert len(examples["queries"]) == 2
 
 
+def test_a_user_without_a_train_part_has_no_query_when_split_by_global_time(generate):
+    examples, _ = generate(options(split__strategy="global_time"))
+    # Sorted times 1 2 2 3 5 8 9, floor(7 / 2) = 3 to hold out: later than 3 is eval.
+    pairs = sorted((e["user_id"][0], e["item_id"][0]) for e in examples["eval"])
+    assert pairs == [("u", "d"), ("v", "a"), ("w", "a")]
+    assert sorted(query["user_id"][0] for query in examples["queries"]) == ["u", "v"]
+    assert len(examples["users"]) == 3
+
+
 def test_the_run_stops_and_names_the_row_when_one_is_bad_and_none_is_allowed(generate, tmp_path):
     with pytest.raises(DataError, match=r"First: log\.csv:9 unknown_item\. All: \S+rejected\.csv"):
         generate(options(), INTERACTIONS + "u,zzz,1,1\n")
