@@ -47,7 +47,7 @@ class Ranker(tf_keras.layers.Layer):
             table.category_multi_hot, trainable=False, name="item_category_multi_hot"
         )
         self.temperature = temperature
-        # 0 switches the correction off, when it did not better retrieval's order on validation.
+        # How much of the correction counts, set on validation once it is trained.
         self.correction_scale = tf.Variable(1.0, trainable=False, name="correction_scale")
         units = options.hidden_units
         self.user_layer = tf_keras.layers.Dense(units, name="user")

@@ -46,7 +46,10 @@ class ItemTower(tf_keras.layers.Layer):
         Returns:
             float32 [..., D].
         """
-        return self.id_embedding(item_index) + self.network(tf.gather(self.content, item_index))
+        # Histories and candidates of a batch share most of their items: each is embedded once.
+        distinct, position = tf.unique(tf.reshape(item_index, [-1]))
+        embedded = self.id_embedding(distinct) + self.network(tf.gather(self.content, distinct))
+        return tf.gather(embedded, tf.reshape(position, tf.shape(item_index)))
 
 
 class UserTower(tf_keras.layers.Layer):

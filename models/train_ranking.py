@@ -1,5 +1,6 @@
 """TFX Trainer entry point for ranking."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from models.transformed_data import TransformedData
 from models.validation import RankValidation, mask_history, mean_ndcg
 
 VALIDATION_CANDIDATES = 100  # reordered for each held-out interaction
+CORRECTION_SCALES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)  # 0 keeps retrieval's order
 
 
 def run_fn(fn_args: Any) -> None:
@@ -53,7 +55,7 @@ def fit(
 ) -> tf_keras.callbacks.History:
     """Trains until the order of retrieved items stops getting better; keeps the best epoch.
 
-    A correction that never betters retrieval's own order is switched off; the rating head stays.
+    A correction that never betters retrieval's own order counts 0; the rating head stays.
     """
     held_out = data.sample(features.EVAL_SPLIT, options.validation_interactions, seed)
     ranker = model.ranker
@@ -73,7 +75,6 @@ def fit(
     def measure() -> float:
         return mean_ndcg(held_out, position)
 
-    retrieval_ndcg = measure()
     model.compile(optimizer=tf_keras.optimizers.legacy.Adam(options.learning_rate))
     history = model.fit(
         data.interactions(features.TRAIN_SPLIT, options.batch_size, seed),
@@ -83,8 +84,21 @@ def fit(
             RankValidation(measure, "ranking", options.max_epochs), options.patience, log_folder
         ),
     )
-    ranking_ndcg = measure()
-    if ranking_ndcg <= retrieval_ndcg:
-        ranker.correction_scale.assign(0.0)
-    report(f"ranking: validation nDCG {retrieval_ndcg:.4f} by retrieval, {ranking_ndcg:.4f} ranked")
+    best = _best_correction(ranker.correction_scale, measure)
+    report(f"ranking: the correction counts {best:g}")
     return history
+
+
+def _best_correction(scale: tf.Variable, measure: Callable[[], float]) -> float:
+    """Sets and returns how much of the correction orders the held-out lists best.
+
+    The ranker learns from interactions that retrieval has learned too, whose logits are surer than
+    those of new ones will be: so how far to trust it is decided on interactions new to both.
+    """
+    found = {}
+    for value in CORRECTION_SCALES:
+        scale.assign(value)
+        found[value] = measure()
+    best = max(CORRECTION_SCALES, key=lambda value: found[value])
+    scale.assign(best)
+    return best
