@@ -11,7 +11,7 @@ from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import ExampleAnomalies
 
 from components import rejects
-from components.annotations import InputArtifact, OutputArtifact, component
+from components.annotations import InputArtifact, OutputArtifact, Parameter, component
 from components.artifacts import GateReport, RejectedRows
 from components.errors import DataError
 
@@ -38,6 +38,7 @@ def DataGate(  # noqa: N802  TFX names components like classes
     interaction_rejected: InputArtifact[RejectedRows],
     catalogue_rejected: InputArtifact[RejectedRows],
     report: OutputArtifact[GateReport],
+    fingerprint: Parameter[str],
 ) -> None:
     """Writes `report.json`, and stops the run if there is any anomaly.
 
@@ -47,6 +48,7 @@ def DataGate(  # noqa: N802  TFX names components like classes
         interaction_rejected: the interactions left out, for the report.
         catalogue_rejected: the items left out, for the report.
         report: receives `passed`, `anomalies` and the rejected rows by reason.
+        fingerprint: of the code; in the cache's key alone.
 
     Raises:
         DataError: if there are anomalies; it lists them.

@@ -78,6 +78,7 @@ def _data_nodes(config: Config, run: RunInputs) -> dict[str, BaseNode]:
         catalogue_anomalies=catalogue_validator.outputs["anomalies"],
         interaction_rejected=interactions.outputs["rejected"],
         catalogue_rejected=catalogue.outputs["rejected"],
+        fingerprint=run.code_fingerprint,
     )
     return {
         "catalogue": catalogue,
