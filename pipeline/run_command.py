@@ -42,13 +42,19 @@ def run_command(config: Config, data: Path | None, output: Path) -> bool:
         Whether the model was pushed.
 
     Raises:
-        MarqueeError: if the data cannot be used.
+        MarqueeError: if the data or the output folder cannot be used.
         RunFailedError: if a component failed.
     """
     layout = OutputLayout(output.absolute())
-    data_dir = (data or _synthetic(layout)).absolute()
-    if not data_dir.is_dir():
+    if data is not None and not data.is_dir():
         raise MarqueeError(f"--data {data}: a folder was expected, and there is none.")
+    try:
+        layout.logs.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise MarqueeError(
+            f"--output {output}: a folder to write to was expected: {err.strerror}."
+        ) from err
+    data_dir = (data or _synthetic(layout)).absolute()
     run_id = new_run_id()
     log = layout.logs / f"{run_id}.log"
     with noise_to(log) as console:
@@ -81,8 +87,9 @@ def _synthetic(layout: OutputLayout) -> Path:
 
 
 def _first_line(err: Exception) -> str:
-    text = str(err).strip() or type(err).__name__
-    return text.splitlines()[0]
+    lines = (str(err).strip() or type(err).__name__).splitlines()
+    # TensorFlow heads its errors with "in user code:" and says what it was at the end.
+    return lines[-1].strip() if lines[0].endswith(":") else lines[0]
 
 
 def _print_outcome(console: Console, outcome: "RunOutcome", layout: OutputLayout) -> None:

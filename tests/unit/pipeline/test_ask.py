@@ -1,0 +1,72 @@
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.ask import recommend_tables, similar_tables
+from serving.client_errors import ServerUnavailableError
+
+Outputs = Mapping[str, Sequence[object]]
+Serve = Callable[[Mapping[str, Outputs]], str]
+TITLES: Outputs = {
+    "title": ["[bold]Alien[/bold] [/", "Élan"],
+    "category": [["[red]", "b"], ["c", ""]],
+}
+
+
+def printed(tables: Iterable[Table]) -> list[str]:
+    console = Console(file=io.StringIO(), width=100)
+    for table in tables:
+        console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+
+
+def test_shows_brackets_as_text_when_titles_and_ids_hold_them(serve_answers: Serve) -> None:
+    found: Outputs = {
+        "item_id": [["1", "2"]],
+        "score": [[0.5, 0.25]],
+        "source": [["two_tower", "popular"]],
+    }
+    target = serve_answers({"recommend": found, "describe_items": TITLES})
+    lines = printed(recommend_tables(["[blue]7[/]"], 2, target))
+    assert lines[0] == "For user [blue]7[/]"
+    assert "│ 1 │ [bold]Alien[/bold] [/ │ [red], b │ 0.500 │ two_tower │" in lines
+    assert "│ 2 │ Élan │ c │ 0.250 │ popular │" in lines
+
+
+def test_makes_a_table_for_each_user_when_there_are_several(serve_answers: Serve) -> None:
+    found: Outputs = {
+        "item_id": [["1", ""], ["2", "1"]],  # "" pads
+        "score": [[0.5, 0.0], [0.75, 0.5]],
+        "source": [["popular", ""], ["popular", "popular"]],
+    }
+    target = serve_answers({"recommend": found, "describe_items": TITLES})
+    first, second = recommend_tables(["a", "b"], 2, target)
+    assert (str(first.title), first.row_count) == ("For user a", 1)
+    assert (str(second.title), second.row_count) == ("For user b", 2)
+
+
+def test_shows_the_title_and_no_source_when_items_are_similar(serve_answers: Serve) -> None:
+    described: Outputs = {"title": ["[i]Alien"], "category": [["c"]]}
+    found: Outputs = {"item_id": [["1"]], "score": [[0.5]]}
+    target = serve_answers({"similar_items": found, "describe_items": described})
+    lines = printed(similar_tables(["9"], 1, target))
+    assert lines[0] == "Like [i]Alien"
+    assert "│ 1 │ [i]Alien │ c │ 0.500 │" in lines
+
+
+def test_says_so_when_nothing_is_similar(serve_answers: Serve) -> None:
+    described: Outputs = {"title": [""], "category": [[""]]}
+    found: Outputs = {"item_id": [["", ""]], "score": [[0.0, 0.0]]}
+    target = serve_answers({"similar_items": found, "describe_items": described})
+    lines = printed(similar_tables(["[9]"], 2, target))
+    assert lines[0] == "Like [9]"
+    assert "nothing: the id is unknown" in " ".join(lines)
+
+
+def test_names_the_target_when_no_server_is_there() -> None:
+    with pytest.raises(ServerUnavailableError, match="No server at 127.0.0.1:1; start one"):
+        list(recommend_tables(["1"], 5, "127.0.0.1:1"))

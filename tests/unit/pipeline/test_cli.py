@@ -1,0 +1,120 @@
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMANDS = ["", "synthesize", "download", "run", "serve", "recommend", "similar"]
+LISTS_IMPORTS = """
+import sys
+from pipeline.cli import main
+try:
+    main()
+finally:
+    heavy = {"tensorflow", "tfx", "apache_beam", "scann", "numpy", "pyarrow", "grpc"}
+    print("heavy:", sorted(heavy & set(sys.modules)), file=sys.stderr)
+"""
+
+
+def marquee(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(env or {})},
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_imports_nothing_heavy_when_asked_for_help(command: str) -> None:
+    arguments = [*command.split(), "--help"]
+    done = subprocess.run(
+        [sys.executable, "-c", LISTS_IMPORTS, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: -c {command}".rstrip())
+    assert done.stderr == "heavy: []\n"
+
+
+def test_takes_under_half_a_second_when_asked_for_help() -> None:
+    def cpu_s() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        marquee("run", "--help")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+    # Time on the processor, and the best of three: other work on the machine must not count.
+    assert min(cpu_s() for _ in range(3)) < 0.5
+
+
+def test_lists_every_command_when_asked_for_help() -> None:
+    helped = marquee("--help").stdout
+    assert [name for name in COMMANDS if f"  {name} " not in helped and name] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--colour"],
+        ["run", "--set"],
+        ["paint"],
+        ["synthesize"],
+        ["synthesize", "--out", "x", "--users", "many"],
+        ["recommend"],
+        ["recommend", "--user", "1", "--k", "ten"],
+        ["serve"],
+    ],
+)
+def test_ends_with_2_when_arguments_are_wrong(arguments: list[str]) -> None:
+    done = marquee(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "retrieval.epochs=3"], "retrieval.epochs is no known key"),
+        (["--set", "retrieval.max_epochs=none"], "retrieval.max_epochs: "),
+        (["--config", "{folder}/none.yaml"], "--config {folder}/none.yaml: cannot be read"),
+        (["--data", "{folder}/none"], "--data {folder}/none: a folder was expected"),
+        (["--data", "{folder}", "--output", "{folder}/file"], "--output {folder}/file: "),
+        (["--data", "{folder}", "--output", "/proc/none"], "--output /proc/none: "),
+    ],
+)
+def test_ends_with_2_and_one_line_when_a_run_cannot_start(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "file").touch()
+    done = marquee(
+        "run",
+        "--output",
+        str(tmp_path / "out"),
+        *(text.format(folder=tmp_path) for text in arguments),
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert message.format(folder=tmp_path) in done.stderr
+
+
+def test_writes_data_and_says_what_when_told_to_synthesize(tmp_path: Path) -> None:
+    sizes = ["--users", "5", "--items", "20", "--interactions", "30"]
+    done = marquee("synthesize", "--out", str(tmp_path), *sizes)
+    assert done.returncode == 0
+    assert "30 ratings by 5 users of 20 items (" in done.stdout
+    assert len((tmp_path / "ratings.csv").read_text().splitlines()) == 31  # with the header
+
+
+def test_ends_with_2_and_one_line_when_data_cannot_be_made(tmp_path: Path) -> None:
+    done = marquee("synthesize", "--out", str(tmp_path), "--users", "0")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "Received: 0" in done.stderr
