@@ -12,7 +12,7 @@ export UV_PYTHON_INSTALL_DIR := $(TOOLS)/python
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 # TensorFlow 2.16 would otherwise bring Keras 3, which TFX 1.16 does not know.
 export TF_USE_LEGACY_KERAS := 1
-export TF_CPP_MIN_LOG_LEVEL := 2
+export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint types unit integration e2e format \

@@ -21,7 +21,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Output folder of a run.", metavar="DIR")],
 ) -> None:
     """Serve OUT/serving on a free port and print three users' recommendations."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _server(output / "serving") as target:
         command = [sys.executable, "-m", "pipeline", "recommend", "--target", target]
         command += [word for user in USERS for word in ("--user", user)]

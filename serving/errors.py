@@ -15,7 +15,7 @@ _NOISE = (
     re.compile(r"\s*\[\[\{?\{?(?:node )?[^\]]*\}?\}?\]\]"),
     re.compile(r"\s*\[Op:[^\]]*\]\s*(?:name:.*)?$"),
 )
-_ASSERTION = re.compile(r"^assertion failed: \[(.*?)\](?: \[Condition .*)?$", re.DOTALL)
+_ASSERTION = re.compile(r"assertion failed: \[(.*?)\](?: \[Condition .*)?$", re.DOTALL)
 
 
 class ServingError(Exception):
@@ -48,5 +48,6 @@ def clean_message(message: str) -> str:
     for noise in _NOISE:
         message = noise.sub("", message)
     message = message.strip()
-    assertion = _ASSERTION.match(message)
-    return assertion.group(1).strip() if assertion else message
+    assertion = _ASSERTION.search(message)
+    # TensorFlow puts each part of an assertion's message into brackets of its own.
+    return assertion.group(1).replace("] [", " ").strip() if assertion else message
