@@ -18,6 +18,20 @@ Tensors = dict[str, tf.Tensor]
 UNRANKED_SCORE = -1e9  # of an item outside the catalogue: below every real score, and finite
 
 
+class Users(NamedTuple):
+    """Users as every step of a request reads them, computed once.
+
+    Attributes:
+        inputs: transformed user features, each [B, ...].
+        embedding: float32 [B, D], unit vectors of retrieval.
+        cold: bool [B], true for a user without any history to go by.
+    """
+
+    inputs: Tensors
+    embedding: tf.Tensor
+    cold: tf.Tensor
+
+
 class ItemList(NamedTuple):
     """Items for each user, best first.
 
@@ -65,38 +79,49 @@ class Recommender(tf.Module):
         self._catalogue_size = catalogue_size
         self._candidates = candidates
 
+    def users(self, inputs: Tensors) -> Users:
+        """Embeds users.
+
+        Args:
+            inputs: transformed user features, each [B, ...].
+
+        Returns:
+            What the other methods ask for.
+        """
+        cold = tf.reduce_all(inputs[features.HISTORY_INDEX] == 0, axis=1)
+        return Users(inputs, self._retrieval.embed_users(inputs), cold)
+
     def retrieve(
-        self, inputs: Tensors, excluded: tf.Tensor, excluded_category: tf.Tensor | None = None
+        self, users: Users, excluded: tf.Tensor, excluded_category: tf.Tensor | None = None
     ) -> ItemList:
         """Finds the candidates of each user, best first.
 
         Args:
-            inputs: transformed user features, each [B, ...].
+            users: B of them.
             excluded: int32 [B, X], item indices never to be returned, 0 pads.
             excluded_category: string [B, C], "" pads.
 
         Returns:
             Lists as long as the configured number of candidates.
         """
-        embedding = self._retrieval.embed_users(inputs)
         # As many more as could fall to the filter, so that enough are left after it.
         wanted = tf.minimum(self._candidates + tf.shape(excluded)[1], self._catalogue_size)
         if excluded_category is not None:
             filtered = tf.reduce_any(excluded_category != "")
             wanted = tf.where(filtered, self._catalogue_size, wanted)
-        index, score = self._index.search(embedding, wanted)
+        index, score = self._index.search(users.embedding, wanted)
         allowed = (index > 0) & ~is_member(index, excluded)
         if excluded_category is not None:
             allowed &= ~self._items.in_category(index, excluded_category)
         found = _best(index, score, allowed, tf.constant(self._candidates))
         nominated = _sources(found[0], contract.SOURCE_TWO_TOWER)
         return self._popular_when_cold(
-            inputs, excluded, excluded_category, ItemList(*found, nominated)
+            users.cold, excluded, excluded_category, ItemList(*found, nominated)
         )
 
     def recommend(
         self,
-        inputs: Tensors,
+        users: Users,
         excluded: tf.Tensor,
         k: tf.Tensor,
         excluded_category: tf.Tensor | None = None,
@@ -104,7 +129,7 @@ class Recommender(tf.Module):
         """Ranks the candidates of each user and returns the first k.
 
         Args:
-            inputs: transformed user features, each [B, ...].
+            users: B of them.
             excluded: int32 [B, X], item indices never to be returned, 0 pads.
             k: int32 [], at most the configured number of candidates.
             excluded_category: string [B, C], "" pads.
@@ -112,22 +137,24 @@ class Recommender(tf.Module):
         Returns:
             Lists of k items.
         """
-        candidates = self.retrieve(inputs, excluded, excluded_category)
-        relevance, _ = self.rank(inputs, candidates.index)
+        candidates = self.retrieve(users, excluded, excluded_category)
+        relevance, _ = self.rank(users, candidates.index)
         # Popular items were not chosen for the user's taste: they keep their order.
-        score = tf.where(is_cold(inputs)[:, tf.newaxis], candidates.score, relevance)
+        cold = users.cold[:, tf.newaxis]
+        score = tf.where(cold, candidates.score, relevance)
         index, score = _best(candidates.index, score, candidates.index > 0, k)
         source = tf.where(
-            is_cold(inputs)[:, tf.newaxis],
+            cold,
             _sources(index, contract.SOURCE_POPULAR),
             _sources(index, contract.SOURCE_TWO_TOWER),
         )
         return ItemList(index, score, source)
 
-    def rank(self, inputs: Tensors, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns relevance and predicted rating of items, each float32 [B, N]."""
-        embedding = self._retrieval.embed_users(inputs)
-        relevance, rating = self._ranker.rank(inputs, embedding, tf.cast(index, tf.int64))
+    def rank(self, users: Users, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns relevance and predicted rating of items int32 [B, N], each float32 [B, N]."""
+        relevance, rating = self._ranker.rank(
+            users.inputs, users.embedding, tf.cast(index, tf.int64)
+        )
         known = index > 0
         return tf.where(known, relevance, UNRANKED_SCORE), tf.where(known, rating, 0.0)
 
@@ -140,10 +167,6 @@ class Recommender(tf.Module):
         best = _best(found, score, allowed, k)
         return ItemList(*best, _sources(best[0], contract.SOURCE_TWO_TOWER))
 
-    def embed_users(self, inputs: Tensors) -> tf.Tensor:
-        """Returns unit vectors, float32 [B, D]."""
-        return self._retrieval.embed_users(inputs)
-
     def embed_items(self, index: tf.Tensor) -> tf.Tensor:
         """Returns unit vectors, float32 [B, D]; zeros for 0."""
         embedding = self._retrieval.embed_items(tf.cast(index, tf.int64))
@@ -155,13 +178,11 @@ class Recommender(tf.Module):
 
     def _popular_when_cold(
         self,
-        inputs: Tensors,
+        cold: tf.Tensor,
         excluded: tf.Tensor,
         excluded_category: tf.Tensor | None,
         found: ItemList,
     ) -> ItemList:
-        cold = is_cold(inputs)
-
         def popular() -> tuple[tf.Tensor, tf.Tensor]:
             wanted = tf.constant(self._candidates)
             if excluded_category is None:
@@ -177,11 +198,6 @@ class Recommender(tf.Module):
             tf.where(rows, score, found.score),
             tf.where(rows, _sources(index, contract.SOURCE_POPULAR), found.source),
         )
-
-
-def is_cold(inputs: Tensors) -> tf.Tensor:
-    """Tells which users have no history to go by, bool [B]."""
-    return tf.reduce_all(inputs[features.HISTORY_INDEX] == 0, axis=1)
 
 
 def _sources(index: tf.Tensor, source: str) -> tf.Tensor:

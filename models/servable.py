@@ -8,7 +8,7 @@ from models import contract
 from models.item_store import ItemStore
 from models.options import ServingOptions
 from models.query_parser import QueryParser
-from models.recommender import ItemList, Recommender
+from models.recommender import ItemList, Recommender, Users
 from models.user_store import UserStore
 
 Tensors = dict[str, tf.Tensor]
@@ -67,8 +67,8 @@ class Servable(tf.Module):
     def recommend(self, user_id: tf.Tensor, k: tf.Tensor) -> Tensors:
         """Recommends k items from what the store knows of each user."""
         k = self._checked(k)
-        inputs, seen = self._stored(user_id)
-        return self._listed(self._recommender.recommend(inputs, seen, k))
+        users, seen = self._stored(user_id)
+        return self._listed(self._recommender.recommend(users, seen, k))
 
     def recommend_with_context(
         self,
@@ -92,8 +92,8 @@ class Servable(tf.Module):
         latest = self._items.index(history_item_id)
         history = _without_gaps(tf.concat([latest, seen], axis=1))
         excluded = tf.concat([latest, seen, self._items.index(exclude_item_id)], axis=1)
-        inputs = self._users.inputs(row, history)
-        return self._listed(self._recommender.recommend(inputs, excluded, k, exclude_category))
+        users = self._recommender.users(self._users.inputs(row, history))
+        return self._listed(self._recommender.recommend(users, excluded, k, exclude_category))
 
     def retrieve(self, user_id: tf.Tensor, k: tf.Tensor) -> Tensors:
         """Returns the first k candidates before ranking."""
@@ -108,8 +108,8 @@ class Servable(tf.Module):
         tf.debugging.Assert(
             number <= most, [f"item_id must have at most {most} columns. Received:", number]
         )
-        inputs, _ = self._stored(user_id)
-        relevance, rating = self._recommender.rank(inputs, self._items.index(item_id))
+        users, _ = self._stored(user_id)
+        relevance, rating = self._recommender.rank(users, self._items.index(item_id))
         return {contract.SCORE: relevance, contract.PREDICTED_RATING: rating}
 
     def similar_items(self, item_id: tf.Tensor, k: tf.Tensor) -> Tensors:
@@ -121,8 +121,8 @@ class Servable(tf.Module):
 
     def embed_users(self, user_id: tf.Tensor) -> Tensors:
         """Returns the users' vectors, of an unknown user the one without any history."""
-        inputs, _ = self._stored(user_id)
-        return {contract.EMBEDDING: self._recommender.embed_users(inputs)}
+        users, _ = self._stored(user_id)
+        return {contract.EMBEDDING: users.embedding}
 
     def embed_items(self, item_id: tf.Tensor) -> Tensors:
         """Returns the items' vectors, zeros for an unknown item."""
@@ -141,9 +141,10 @@ class Servable(tf.Module):
         query = self._parser.parse(examples)
         seen = self._items.index(query.seen_item_id)
         k = tf.constant(contract.EVALUATED_LIST_LENGTH)
-        recommended = self._recommender.recommend(query.inputs, seen, k)
+        users = self._recommender.users(query.inputs)
+        recommended = self._recommender.recommend(users, seen, k)
         chosen = self._items.index(query.chosen_item_id)
-        _, rating = self._recommender.rank(query.inputs, chosen)
+        _, rating = self._recommender.rank(users, chosen)
         return {
             contract.RECOMMENDED_ITEM_ID: self._items.ids(recommended.index),
             contract.POPULAR_ITEM_ID: self._items.ids(self._recommender.popular(seen, k)),
@@ -153,10 +154,10 @@ class Servable(tf.Module):
             ),
         }
 
-    def _stored(self, user_id: tf.Tensor) -> tuple[Tensors, tf.Tensor]:
+    def _stored(self, user_id: tf.Tensor) -> tuple[Users, tf.Tensor]:
         row = self._users.rows(user_id)
         seen = self._users.seen(row)
-        return self._users.inputs(row, seen), seen
+        return self._recommender.users(self._users.inputs(row, seen)), seen
 
     def _checked(self, k: tf.Tensor) -> tf.Tensor:
         most = self._options.max_k
