@@ -48,7 +48,8 @@ class RankingModel(tf_keras.Model):
         accidental = positive_index[:, tf.newaxis] == negative_index[tf.newaxis, :]
         log_counts = log_expected_count(
             tf.gather(self._log_frequency, negative_index),
-            self._from_interactions,
+            # Not the configured number: a batch smaller than that gives what it has.
+            tf.shape(negative_index)[0] - self._from_catalogue,
             self._from_catalogue,
             self._log_frequency.shape[0] - 1,
         )
