@@ -53,16 +53,17 @@ class TransformedData:
 
         Args:
             split: `train` or `eval`.
-            batch_size: examples in a batch.
+            batch_size: examples in a batch; a smaller split is one batch.
             seed: of the order, which differs from epoch to epoch.
 
         Returns:
             Batches: a dict of INTERACTION_FEATURES.
         """
+        records = self._records(split)
+        available = records.take(batch_size).reduce(np.int64(0), lambda count, _: count + 1)
         return (
-            self._records(split)
-            .shuffle(SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=True)
-            .batch(batch_size, drop_remainder=True, num_parallel_calls=tf.data.AUTOTUNE)
+            records.shuffle(SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=True)
+            .batch(available, drop_remainder=True, num_parallel_calls=tf.data.AUTOTUNE)
             .map(self._parser(INTERACTION_FEATURES), num_parallel_calls=tf.data.AUTOTUNE)
             .prefetch(tf.data.AUTOTUNE)
         )
