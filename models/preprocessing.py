@@ -29,6 +29,7 @@ def preprocessing_fn(inputs: Sparse, custom_config: dict[str, Any]) -> Tensors:
         Transformed features by name, dense, with the shapes of `models.features`.
     """
     options = TransformOptions.model_validate(custom_config["options"])
+    inputs = _with_empty_categories(inputs)
     categories = tft.vocabulary(
         inputs[features.ITEM_CATEGORY],
         top_k=options.category_slots - 1,
@@ -101,6 +102,24 @@ def _item_features(
         features.ITEM_CATEGORY_MULTI_HOT: tf.minimum(multi_hot, 1.0),
         features.ITEM_NUMERIC: tf.stack(numeric or [tf.zeros_like(first)], axis=1),
         features.ITEM_LOG_FREQUENCY: first,
+    }
+
+
+def _with_empty_categories(inputs: Sparse) -> Sparse:
+    """Adds the category features that a catalogue without categories does not have."""
+
+    # Made of the ids, so that items' outputs go on to depend on items and users' on users.
+    def empty(name: str) -> tf.SparseTensor:
+        return tf.sparse.retain(inputs[name], tf.zeros_like(inputs[name].values, tf.bool))
+
+    of_items, of_users = empty(features.ITEM_ID), empty(features.USER_ID)
+    numbers = _map_values(lambda values: tf.zeros_like(values, tf.float32), of_users)
+    return {
+        features.ITEM_CATEGORY: of_items,
+        features.USER_CATEGORY: of_users,
+        features.USER_CATEGORY_COUNT: numbers,
+        features.USER_CATEGORY_MEAN_RATING: numbers,
+        **inputs,
     }
 
 
