@@ -25,7 +25,8 @@ $(UV):
 	@python3 tools/bootstrap_uv.py $(TOOLS) $(UV_VERSION)
 
 .venv/.locked: uv.lock pyproject.toml .python-version | $(UV)
-	$(UV) sync --locked --quiet
+	@echo "Installing the locked environment into .venv (a few minutes the first time)"
+	@$(UV) sync --locked --quiet --compile-bytecode
 	@touch $@
 
 setup: .venv/.locked ## Install the pinned uv and the locked environment, inside this folder
