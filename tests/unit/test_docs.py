@@ -1,0 +1,73 @@
+"""The documents name what the code has, no more and no less."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from typer.main import get_command
+
+from models import contract
+from models.metrics import names
+from pipeline.cli import app
+from pipeline.config import load_config
+
+ROOT = Path(__file__).parents[2]
+
+
+def leaves(model: BaseModel, path: str = "") -> Iterator[tuple[str, object]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from leaves(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
+
+
+@pytest.fixture(scope="module")
+def documented() -> dict[str, str]:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    rows = re.findall(r"^\| `([a-z_.]+)` \| (.+?) \| ", text, flags=re.MULTILINE)
+    return dict(rows)
+
+
+def test_every_key_is_documented_and_no_other(documented: dict[str, str]) -> None:
+    assert list(documented) == [key for key, _ in leaves(load_config())]
+
+
+@pytest.mark.parametrize("kind", [int, float, str, bool])
+def test_documented_default_is_the_one_in_force(documented: dict[str, str], kind: type) -> None:
+    for key, value in leaves(load_config()):
+        if type(value) is kind:
+            shown = str(value).lower() if kind is bool else str(value)
+            # A bar inside a table's cell is escaped.
+            assert documented[key].replace("\\|", "|") == f"`{shown}`", key
+
+
+def test_every_metric_that_bounds_may_name_is_documented() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    assert [name for name in names.ALL_METRICS if f"`{name}`" not in text] == []
+
+
+def test_every_signature_is_documented() -> None:
+    text = (ROOT / "docs" / "signatures.md").read_text()
+    signatures = [
+        contract.SERVING_DEFAULT,
+        contract.RECOMMEND,
+        contract.RECOMMEND_WITH_CONTEXT,
+        contract.RETRIEVE,
+        contract.RANK,
+        contract.SIMILAR_ITEMS,
+        contract.EMBED_USERS,
+        contract.EMBED_ITEMS,
+        contract.DESCRIBE_ITEMS,
+        contract.EVALUATE,
+    ]
+    assert [name for name in signatures if f"`{name}`" not in text] == []
+
+
+def test_every_command_is_documented() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text()
+    listed = set(re.findall(r"`marquee ([a-z]+)", text))
+    assert listed == set(get_command(app).commands)
