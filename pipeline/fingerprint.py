@@ -1,6 +1,7 @@
 """Fingerprints of code and data: what the cache must see change, but cannot by itself."""
 
 import hashlib
+import os
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -27,18 +28,17 @@ def code_fingerprint() -> str:
     return digest.hexdigest()[:FINGERPRINT_LENGTH]
 
 
-def data_fingerprint(folder: Path, patterns: Iterable[str]) -> str:
-    """Returns a digest of the content of the files that match, and of their names."""
+def data_fingerprint(folder: Path, files: Iterable[Path]) -> str:
+    """Returns a digest of the content of the files, and of their names below the folder."""
     digest = hashlib.sha256()
-    for pattern in patterns:
-        _add_files(digest, folder, folder.glob(pattern))
+    _add_files(digest, folder, files)
     return digest.hexdigest()[:FINGERPRINT_LENGTH]
 
 
 def _add_files(digest: "hashlib._Hash", root: Path, files: Iterable[Path]) -> None:
     for file in sorted(files):
         # Name and size are set apart, or a name could pass for the end of the file before it.
-        digest.update(f"{file.relative_to(root)}\0{file.stat().st_size}\0".encode())
+        digest.update(f"{os.path.relpath(file, root)}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as stream:
             while block := stream.read(BLOCK_BYTES):
                 digest.update(block)

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from components.csv_reader import find_files
 from pipeline.config import Config
 from pipeline.dag import RunInputs
 from pipeline.fingerprint import code_fingerprint, data_fingerprint
@@ -53,7 +54,11 @@ def run_pipeline(
     Raises:
         MarqueeError: if the data cannot be used or a gate cannot do its work.
     """
-    files = (config.data.interactions.file, config.data.catalogue.file)
+    files = [
+        Path(path)
+        for key in ("interactions", "catalogue")
+        for path, _ in find_files(str(data_dir), getattr(config.data, key).file, f"data.{key}.file")
+    ]
     run = RunInputs(
         data_dir=str(data_dir),
         data_fingerprint=data_fingerprint(data_dir, files),
