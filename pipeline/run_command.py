@@ -112,7 +112,7 @@ def _metrics_table(report: dict[str, Any]) -> Table:
     table = Table(title="Metrics over all users", title_justify="left")
     table.add_column("metric", no_wrap=True)
     for column in ("model", f"baseline ({report['baseline']['source']})"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     table.add_column("bounds")
     bounds: dict[str, list[str]] = {}
     for threshold in report["thresholds"]:
