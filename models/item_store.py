@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from models.id_table import id_table
+
 
 @dataclass(frozen=True)
 class CatalogueItem:
@@ -29,16 +31,7 @@ class ItemStore(tf.Module):
                 asset of the bundle.
         """
         super().__init__(name="item_store")
-        self._index_of = tf.lookup.StaticHashTable(
-            tf.lookup.TextFileInitializer(
-                id_file,
-                tf.string,
-                tf.lookup.TextFileIndex.WHOLE_LINE,
-                tf.int64,
-                tf.lookup.TextFileIndex.LINE_NUMBER,
-            ),
-            default_value=-1,
-        )
+        self._index_of = id_table(id_file)
         names = sorted({category for item in items for category in item.categories})
         number = {category: 1 + position for position, category in enumerate(names)}
         width = max([len(item.categories) for item in items] + [1])

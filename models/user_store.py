@@ -7,6 +7,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from models import features
+from models.id_table import id_table
 
 STORED_FEATURES = tuple(name for name in features.USER_FEATURES if name != features.HISTORY_INDEX)
 
@@ -34,16 +35,7 @@ class UserStore(tf.Module):
             max_history: how many items the user tower reads.
         """
         super().__init__(name="user_store")
-        self._row_of = tf.lookup.StaticHashTable(
-            tf.lookup.TextFileInitializer(
-                id_file,
-                tf.string,
-                tf.lookup.TextFileIndex.WHOLE_LINE,
-                tf.int64,
-                tf.lookup.TextFileIndex.LINE_NUMBER,
-            ),
-            default_value=-1,
-        )
+        self._row_of = id_table(id_file)
         self._features = {
             name: tf.Variable(
                 np.concatenate([np.zeros_like(columns[name][:1]), columns[name]]),
