@@ -12,6 +12,8 @@ from models.item_table import FloatArray
 from models.options import IndexOptions
 
 DIMENSIONS_PER_BLOCK = 2  # quantised together
+TRAINING_SAMPLE = 250_000  # items that partitions are learned from
+LEAF_MARGIN = 2.0  # leaves differ in size: how many times n they should hold on average
 ANISOTROPIC_THRESHOLD = 0.2  # of unit vectors; Guo et al. 2020, arXiv:1908.10396
 
 
@@ -64,16 +66,19 @@ class ScannIndex(tf.Module):
 
         super().__init__(name="scann_index")
         size = len(embeddings)
-        self._reorder = 0
+        self._size = size
+        self._leaves = self._searched = self._reorder = 0
         builder = scann_ops.builder(embeddings, min(options.reorder, size), "dot_product")
         if size < options.partition_from:
             builder = builder.score_brute_force()
         else:
-            leaves = round(math.sqrt(size))
-            searched = max(1, math.ceil(leaves * options.leaves_searched_fraction))
+            self._leaves = round(math.sqrt(size))
+            self._searched = max(1, math.ceil(self._leaves * options.leaves_searched_fraction))
             self._reorder = min(options.reorder, size)
             builder = (
-                builder.tree(leaves, searched, training_sample_size=min(size, 250_000))
+                builder.tree(
+                    self._leaves, self._searched, training_sample_size=min(size, TRAINING_SAMPLE)
+                )
                 .score_ah(
                     DIMENSIONS_PER_BLOCK,
                     anisotropic_quantization_threshold=ANISOTROPIC_THRESHOLD,
@@ -87,9 +92,11 @@ class ScannIndex(tf.Module):
         from scann.scann_ops.py import scann_ops
 
         searcher = scann_ops.searcher_from_module(self._state)
-        before_reorder = tf.maximum(n, self._reorder) if self._reorder else None
         position, scores = searcher.search_batched(
-            queries, final_num_neighbors=n, pre_reorder_num_neighbors=before_reorder
+            queries,
+            final_num_neighbors=n,
+            pre_reorder_num_neighbors=tf.maximum(n, self._reorder) if self._leaves else None,
+            leaves_to_search=self._leaves_for(n) if self._leaves else None,
         )
         # Where the searched partitions hold fewer than n items, ScaNN pads with NaN.
         found = tf.math.is_finite(scores)
@@ -97,6 +104,12 @@ class ScannIndex(tf.Module):
             tf.where(found, tf.cast(position, tf.int32) + 1, 0),
             tf.where(found, scores, 0.0),
         )
+
+    def _leaves_for(self, n: tf.Tensor) -> tf.Tensor:
+        """Widens the search for many neighbours, so that the leaves hold enough of them."""
+        enough = tf.cast(n, tf.float32) * (LEAF_MARGIN * self._leaves / self._size)
+        wanted = tf.cast(tf.math.ceil(enough), tf.int32)
+        return tf.clip_by_value(wanted, self._searched, self._leaves)
 
 
 def build_index(embeddings: FloatArray, options: IndexOptions) -> Index:
