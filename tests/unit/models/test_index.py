@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.index import BruteForceIndex, ScannIndex, build_index, recall_against_exact
+from models.options import IndexOptions
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def clustered() -> np.ndarray:
+    """3000 unit vectors around 30 centres, as item embeddings lie."""
+    random = np.random.default_rng(2)
+    centres = random.normal(size=[30, 16])
+    return unit(centres[np.arange(3000) % 30] + 0.3 * random.normal(size=[3000, 16]))
+
+
+@pytest.fixture(scope="module")
+def partitioned(clustered: np.ndarray) -> ScannIndex:
+    return ScannIndex(clustered, IndexOptions(partition_from=1000, reorder=300))
+
+
+@pytest.mark.parametrize("kind", ["brute_force", "scann"])
+def test_nearest_are_exact_when_catalogue_is_small(kind: str) -> None:
+    embeddings = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]], np.float32)
+    index = build_index(embeddings, IndexOptions(kind=kind))
+    found, scores = index.search(tf.constant([[0.0, 1.0], [1.0, 0.0]]), tf.constant(2))
+    # Dot products 0, 0.8, 1 and 1, 0.6, 0; positions count from 1.
+    assert found.numpy().tolist() == [[3, 2], [1, 2]]
+    np.testing.assert_allclose(scores, [[1.0, 0.8], [1.0, 0.6]], rtol=1e-5)
+    assert found.dtype == tf.int32
+
+
+@pytest.mark.parametrize("kind", ["brute_force", "scann"])
+def test_number_of_neighbours_is_a_tensor_when_in_a_graph(kind: str) -> None:
+    embeddings = unit(np.random.default_rng(0).normal(size=[20, 4]))
+    index = build_index(embeddings, IndexOptions(kind=kind))
+    search = tf.function(
+        index.search,
+        input_signature=[tf.TensorSpec([None, 4]), tf.TensorSpec([], tf.int32)],
+    )
+    order = np.argsort(-embeddings[:2] @ embeddings.T, axis=1)
+    for n in (1, 5, 20):
+        found, _ = search(tf.constant(embeddings[:2]), tf.constant(n))
+        assert (found.numpy() == order[:, :n] + 1).all()
+
+
+def test_recall_is_high_when_partitioned(clustered: np.ndarray, partitioned: ScannIndex) -> None:
+    queries = unit(clustered[:64] + 0.05)
+    assert recall_against_exact(partitioned, clustered, queries, 100) > 0.9
+
+
+def test_partitioned_list_is_full_when_more_is_asked_for_than_the_usual_partitions_hold(
+    clustered: np.ndarray, partitioned: ScannIndex
+) -> None:
+    found, scores = partitioned.search(tf.constant(clustered[:1]), tf.constant(3000))
+    # All partitions are searched then: every item, each once.
+    assert sorted(found.numpy()[0]) == list(range(1, 3001))
+    assert np.isfinite(scores.numpy()).all()
+
+
+def test_recall_is_the_share_found_when_the_index_knows_half() -> None:
+    embeddings = np.eye(4, dtype=np.float32)
+    half = BruteForceIndex(embeddings * np.array([[1], [1], [-1], [-1]], np.float32))
+    query = np.array([[0.5, 0.4, 0.8, 0.7]], np.float32)
+    # The nearest two are items 3 and 4; the broken index finds 1 and 2. Of four all are found.
+    assert recall_against_exact(half, embeddings, query, 2) == 0.0
+    assert recall_against_exact(half, embeddings, query, 100) == 1.0

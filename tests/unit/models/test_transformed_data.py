@@ -1,0 +1,101 @@
+import pathlib
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
+
+from models import features
+from models.transformed_data import INTERACTION_FEATURES, TransformedData
+
+SPEC = {
+    features.USER_INDEX: tf.io.FixedLenFeature([], tf.int64),
+    features.USER_STATISTICS: tf.io.FixedLenFeature([2], tf.float32),
+    features.USER_CATEGORY_SHARE: tf.io.FixedLenFeature([1], tf.float32),
+    features.USER_CATEGORY_RATING: tf.io.FixedLenFeature([1], tf.float32),
+    features.HISTORY_INDEX: tf.io.FixedLenFeature([3], tf.int64),
+    features.ITEM_INDEX: tf.io.FixedLenFeature([], tf.int64),
+    features.LABEL_RATING: tf.io.FixedLenFeature([], tf.float32),
+}
+
+
+@pytest.fixture
+def opened(tmp_path: pathlib.Path) -> Any:
+    """Opens 10 train examples, in two files, and no eval example; item i is that of row i."""
+    schema = schema_utils.schema_from_feature_spec(SPEC)
+    graph = tmp_path / "graph"
+    metadata_io.write_metadata(
+        dataset_metadata.DatasetMetadata(schema), str(graph / "transformed_metadata")
+    )
+    for split, files in {"train": [range(6), range(6, 10)], "eval": [range(0)]}.items():
+        folder = tmp_path / f"Split-{split}"
+        folder.mkdir()
+        for number, rows in enumerate(files):
+            with tf.io.TFRecordWriter(str(folder / f"{number}.gz"), "GZIP") as writer:
+                for row in rows:
+                    writer.write(serialized(row))
+    patterns = [str(tmp_path / f"Split-{split}" / "*") for split in ("train", "eval")]
+    return TransformedData(patterns, str(graph))
+
+
+def serialized(item: int) -> bytes:
+    example = tf.train.Example()
+    for name, spec in SPEC.items():
+        number = int(np.prod(spec.shape))
+        if spec.dtype == tf.int64:
+            example.features.feature[name].int64_list.value.extend([item] * number)
+        else:
+            example.features.feature[name].float_list.value.extend([item / 2] * number)
+    return example.SerializeToString()
+
+
+def items(data: TransformedData, batch_size: int, seed: int) -> list[list[int]]:
+    return [
+        batch[features.ITEM_INDEX].numpy().tolist()
+        for batch in data.interactions("train", batch_size, seed)
+    ]
+
+
+def test_every_row_is_read_once_when_batches_divide_the_split(opened: TransformedData) -> None:
+    batches = items(opened, 5, 1)
+    assert [len(batch) for batch in batches] == [5, 5]
+    assert sorted(sum(batches, [])) == list(range(10))
+    assert batches == items(opened, 5, 1)
+    assert batches != items(opened, 5, 2)
+
+
+def test_last_batch_is_left_out_when_incomplete(opened: TransformedData) -> None:
+    assert [len(batch) for batch in items(opened, 4, 1)] == [4, 4]
+
+
+def test_split_is_one_batch_when_smaller_than_a_batch(opened: TransformedData) -> None:
+    assert [sorted(batch) for batch in items(opened, 512, 1)] == [list(range(10))]
+
+
+def test_sample_holds_distinct_rows_with_their_features_when_drawn(
+    opened: TransformedData,
+) -> None:
+    sample = opened.sample("train", 4, 1)
+    assert set(sample) == set(INTERACTION_FEATURES)
+    index = sample[features.ITEM_INDEX]
+    assert Counter(index).most_common(1)[0][1] == 1
+    assert len(index) == 4
+    np.testing.assert_array_equal(sample[features.LABEL_RATING], index / 2)
+    np.testing.assert_array_equal(sample[features.HISTORY_INDEX], np.stack([index] * 3, axis=1))
+    assert len(opened.sample("train", 99, 1)[features.ITEM_INDEX]) == 10
+
+
+def test_user_shapes_have_a_batch_dimension_when_asked(opened: TransformedData) -> None:
+    specs = opened.user_specs()
+    assert set(specs) == set(features.USER_FEATURES)
+    assert specs[features.HISTORY_INDEX].shape.as_list() == [None, 3]
+    assert specs[features.USER_INDEX].shape.as_list() == [None]
+
+
+def test_reading_fails_when_a_split_is_missing_or_empty(opened: TransformedData) -> None:
+    with pytest.raises(ValueError, match="a folder Split-items was expected among .*Split-train"):
+        opened.items()
+    with pytest.raises(ValueError, match="the split eval has no example. Check data.split"):
+        opened.sample("eval", 3, 1)
