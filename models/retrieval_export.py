@@ -15,7 +15,8 @@ class RetrievalExport(tf.Module):
 
     def __init__(self, model: TwoTowerRetrieval, user_specs: dict[str, tf.TensorSpec]):
         super().__init__(name="retrieval")
-        self._model = model
+        # Not the model itself: it would bring its optimizer, which cannot be loaded without Keras.
+        self._variables = model.variables
         self.temperature = tf.Variable(model.temperature(), trainable=False, name="temperature")
         self.catalogue_size = tf.Variable(
             model.catalogue_size, trainable=False, name="catalogue_size"

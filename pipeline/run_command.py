@@ -14,7 +14,7 @@ from models.metrics import names
 from pipeline.config import Config
 from pipeline.datasets.synthesize import synthesize
 from pipeline.layout import OutputLayout
-from pipeline.run_log import noise_to
+from pipeline.run_log import end_quietly, noise_to
 from pipeline.task_bar import task_bar
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def run_command(config: Config, data: Path | None, output: Path) -> bool:
         except Exception as err:
             logging.exception("the run failed")
             raise RunFailedError(f"{_first_line(err)} (log: {log})") from err
+        finally:
+            end_quietly(log)
         _print_outcome(console, outcome, layout)
     return outcome.pushed
 

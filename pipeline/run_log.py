@@ -1,5 +1,6 @@
 """Keeps the noise of a run in a file, so that the terminal shows the run alone."""
 
+import atexit
 import logging
 import os
 import sys
@@ -43,3 +44,17 @@ def noise_to(file: Path) -> Iterator[Console]:
                 os.close(copy)
             root.removeHandler(handler)
             root.setLevel(level)
+
+
+def end_quietly(file: Path) -> None:
+    """Sends to `file` what libraries write to standard error while this process ends.
+
+    TensorFlow's objects complain when the interpreter takes its modules apart under them. Standard
+    error has had all that is meant for the reader by then.
+    """
+
+    def redirect() -> None:
+        with file.open("a") as log:
+            os.dup2(log.fileno(), 2)
+
+    atexit.register(redirect)

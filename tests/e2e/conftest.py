@@ -173,15 +173,12 @@ def run_alone(tmp_path_factory: pytest.TempPathFactory) -> RunAlone:
     """Runs a script of this folder that knows nothing of the project, and reads its JSON."""
 
     def run(script: str, *arguments: str) -> dict[str, Any]:
-        # Isolated, so that neither the folder nor the environment leads it to our packages, and
-        # without the variable that makes TensorFlow import the Keras that only training needs.
-        env = {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"}
+        # Isolated, so that neither the folder nor the environment leads it to our packages.
         done = subprocess.run(
             [sys.executable, "-I", str(SCRIPTS / script), *arguments],
             capture_output=True,
             text=True,
             cwd=tmp_path_factory.mktemp("elsewhere"),
-            env=env,
             timeout=RUN_TIMEOUT_S,
         )
         assert done.returncode == 0, done.stderr

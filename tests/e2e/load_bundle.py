@@ -1,16 +1,19 @@
 """Loads a SavedModel with TensorFlow, and with ScaNN if told so: `load_bundle.py FOLDER [scann]`.
 
 Prints, as JSON, the operations in it, which of them TensorFlow itself does not have, what it
-recommends, and the modules of any other package that were imported on the way.
+recommends, and the modules of any other package that were imported on the way. Keras cannot be
+imported: TensorFlow would if it could, and the model must not need it.
 """
 
 import importlib
 import json
 import sys
 
-import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow.python.framework import op_def_registry
+sys.modules.update({"keras": None, "tf_keras": None})  # type: ignore[dict-item]
+
+import tensorflow as tf  # noqa: E402
+from tensorflow.core.protobuf import saved_model_pb2  # noqa: E402
+from tensorflow.python.framework import op_def_registry  # noqa: E402
 
 UNWANTED = {
     "pipeline",

@@ -69,6 +69,28 @@ def test_restores_logging_and_descriptors_when_the_block_raises(tmp_path: Path) 
     assert (root.level, list(root.handlers), len(os.listdir("/proc/self/fd"))) == before
 
 
+def test_keeps_the_terminal_clean_when_objects_complain_while_python_ends(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    code = """
+import sys
+from pathlib import Path
+from pipeline.run_log import end_quietly
+
+class Complains:
+    def __del__(self):
+        raise ValueError("taken apart")
+
+kept = Complains()
+end_quietly(Path(sys.argv[1]))
+print("for the reader", file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(log)], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "for the reader\n"
+    assert "ValueError: taken apart" in log.read_text()
+
+
 def test_appends_when_the_log_is_there(tmp_path: Path) -> None:
     log = tmp_path / "log"
     for text in ("first", "second"):
