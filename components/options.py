@@ -30,9 +30,7 @@ class InteractionOptions(Options):
     def _check(self) -> "InteractionOptions":
         low, high = self.rating_range
         if not low < high:
-            raise ValueError(
-                f"rating_range must be [lowest, highest]. Received: [{low}, {high}]."
-            )
+            raise ValueError(f"rating_range must be [lowest, highest]. Received: [{low}, {high}].")
         if self.feedback == "explicit" and not self.columns.rating:
             raise ValueError(
                 "columns.rating is needed for explicit feedback. Received none. "

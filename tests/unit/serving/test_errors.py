@@ -27,7 +27,7 @@ _RESHAPE = (
             "k must be in [1, 10]. Received: 0.",
         ),
         (
-            "Graph execution error:\n\nDetected at node Assert defined at:\n  File x, line 6, in f\n\n"
+            "Graph execution error:\n\nDetected at node Assert defined at:\n  File x, line 6\n\n"
             "assertion failed: [k must be between 1 and 5. Received:] [0]\n\t [[{{node Assert}}]]",
             "k must be between 1 and 5. Received: 0",
         ),
