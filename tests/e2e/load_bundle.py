@@ -15,15 +15,7 @@ import tensorflow as tf  # noqa: E402
 from tensorflow.core.protobuf import saved_model_pb2  # noqa: E402
 from tensorflow.python.framework import op_def_registry  # noqa: E402
 
-UNWANTED = {
-    "pipeline",
-    "components",
-    "models",
-    "serving",
-    "tensorflow_transform",
-    "tfx",
-    "tf_keras",
-}
+UNWANTED = {"pipeline", "components", "models", "serving", "tensorflow_transform", "tfx"}
 
 
 def main(folder: str, *libraries: str) -> None:
