@@ -12,7 +12,8 @@ from components.artifacts import GateReport
 from components.errors import GateError
 from models import features
 from models.options import IndexOptions, ServingOptions
-from models.servable_builder import BuildSources, ServableError, build_servable
+from models.servable_builder import BuildSources, build_servable
+from models.servable_check import ServableError
 
 REPORT_FILE = "report.json"
 

@@ -98,6 +98,9 @@ class ScannIndex(tf.Module):
             pre_reorder_num_neighbors=tf.maximum(n, self._reorder) if self._leaves else None,
             leaves_to_search=self._leaves_for(n) if self._leaves else None,
         )
+        # Of no query ScaNN returns no column either.
+        shape = tf.stack([tf.shape(queries)[0], n])
+        position, scores = tf.reshape(position, shape), tf.reshape(scores, shape)
         # Where the searched partitions hold fewer than n items, ScaNN pads with NaN.
         found = tf.math.is_finite(scores)
         return (

@@ -65,7 +65,8 @@ class ServingOptions(Options):
 
     max_k: int = Field(500, ge=100)  # the evaluation reads lists of 100
     candidates: int = Field(500, ge=100)  # retrieved and ranked for each request
-    max_ranked_items: int = Field(1000, ge=1)
+    max_batch: int = Field(256, ge=1)  # users in a request
+    max_request_items: int = Field(1000, ge=1)  # columns of a list in a request
     warmup_users: int = Field(4, ge=1)
 
     @model_validator(mode="after")

@@ -104,19 +104,11 @@ class Recommender(tf.Module):
         Returns:
             Lists as long as the configured number of candidates.
         """
-        # As many more as could fall to the filter, so that enough are left after it.
-        wanted = tf.minimum(self._candidates + tf.shape(excluded)[1], self._catalogue_size)
-        if excluded_category is not None:
-            filtered = tf.reduce_any(excluded_category != "")
-            wanted = tf.where(filtered, self._catalogue_size, wanted)
-        index, score = self._index.search(users.embedding, wanted)
-        allowed = (index > 0) & ~is_member(index, excluded)
-        if excluded_category is not None:
-            allowed &= ~self._items.in_category(index, excluded_category)
-        found = _best(index, score, allowed, tf.constant(self._candidates))
-        nominated = _sources(found[0], contract.SOURCE_TWO_TOWER)
-        return self._popular_when_cold(
-            users.cold, excluded, excluded_category, ItemList(*found, nominated)
+        own = self._nearest(users, excluded, excluded_category)
+        return tf.cond(
+            tf.reduce_any(own.index == 0),
+            lambda: self._topped_up(own, excluded, excluded_category),
+            lambda: own,
         )
 
     def recommend(
@@ -139,16 +131,9 @@ class Recommender(tf.Module):
         """
         candidates = self.retrieve(users, excluded, excluded_category)
         relevance, _ = self.rank(users, candidates.index)
-        # Popular items were not chosen for the user's taste: they keep their order.
-        cold = users.cold[:, tf.newaxis]
-        score = tf.where(cold, candidates.score, relevance)
-        index, score = _best(candidates.index, score, candidates.index > 0, k)
-        source = tf.where(
-            cold,
-            _sources(index, contract.SOURCE_POPULAR),
-            _sources(index, contract.SOURCE_TWO_TOWER),
-        )
-        return ItemList(index, score, source)
+        # A cold user's popular items were not chosen for a taste: they keep their order.
+        score = tf.where(users.cold[:, tf.newaxis], candidates.score, relevance)
+        return _best(candidates._replace(score=score), candidates.index > 0, k)
 
     def rank(self, users: Users, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns relevance and predicted rating of items int32 [B, N], each float32 [B, N]."""
@@ -162,10 +147,9 @@ class Recommender(tf.Module):
         """Returns the k items nearest to each item, itself left out; an empty list for 0."""
         embedding = self._retrieval.embed_items(tf.cast(index, tf.int64))
         wanted = tf.minimum(k + 1, self._catalogue_size)
-        found, score = self._index.search(embedding, wanted)
-        allowed = (found > 0) & (found != index[:, tf.newaxis]) & (index > 0)[:, tf.newaxis]
-        best = _best(found, score, allowed, k)
-        return ItemList(*best, _sources(best[0], contract.SOURCE_TWO_TOWER))
+        found = _nominated(*self._index.search(embedding, wanted), contract.SOURCE_TWO_TOWER)
+        allowed = (found.index != index[:, tf.newaxis]) & (index > 0)[:, tf.newaxis]
+        return _best(found, allowed, k)
 
     def embed_items(self, index: tf.Tensor) -> tf.Tensor:
         """Returns unit vectors, float32 [B, D]; zeros for 0."""
@@ -176,44 +160,56 @@ class Recommender(tf.Module):
         """Returns the k most popular items not excluded, int32 [B, k], 0 pads."""
         return self._popular.top(excluded, k)[0]
 
-    def _popular_when_cold(
-        self,
-        cold: tf.Tensor,
-        excluded: tf.Tensor,
-        excluded_category: tf.Tensor | None,
-        found: ItemList,
+    def _nearest(
+        self, users: Users, excluded: tf.Tensor, excluded_category: tf.Tensor | None
     ) -> ItemList:
-        def popular() -> tuple[tf.Tensor, tf.Tensor]:
-            wanted = tf.constant(self._candidates)
-            if excluded_category is None:
-                return self._popular.top(excluded, wanted)
-            index, score = self._popular.top(excluded, tf.constant(self._catalogue_size))
-            allowed = (index > 0) & ~self._items.in_category(index, excluded_category)
-            return _best(index, score, allowed, wanted)
+        """The towers' candidates; none for a cold user, whose vector says nothing."""
+        # As many more as could fall to the filter, so that enough are left after it.
+        wanted = tf.minimum(self._candidates + tf.shape(excluded)[1], self._catalogue_size)
+        if excluded_category is not None:
+            filtered = tf.reduce_any(excluded_category != "")
+            wanted = tf.where(filtered, self._catalogue_size, wanted)
+        found = _nominated(*self._index.search(users.embedding, wanted), contract.SOURCE_TWO_TOWER)
+        allowed = ~is_member(found.index, excluded) & ~users.cold[:, tf.newaxis]
+        allowed &= self._category_allowed(found.index, excluded_category)
+        return _best(found, allowed, tf.constant(self._candidates))
 
-        index, score = tf.cond(tf.reduce_any(cold), popular, lambda: (found.index, found.score))
-        rows = cold[:, tf.newaxis]
-        return ItemList(
-            tf.where(rows, index, found.index),
-            tf.where(rows, score, found.score),
-            tf.where(rows, _sources(index, contract.SOURCE_POPULAR), found.source),
-        )
+    def _topped_up(
+        self, own: ItemList, excluded: tf.Tensor, excluded_category: tf.Tensor | None
+    ) -> ItemList:
+        """Fills what is missing from lists with the most popular items that are left."""
+        wanted = tf.constant(self._candidates)
+        if excluded_category is not None:
+            wanted = tf.constant(self._catalogue_size)
+        excluded = tf.concat([excluded, own.index], axis=1)
+        popular = _nominated(*self._popular.top(excluded, wanted), contract.SOURCE_POPULAR)
+        allowed = self._category_allowed(popular.index, excluded_category)
+        popular = popular._replace(index=tf.where(allowed, popular.index, 0))
+        both = ItemList(*(tf.concat(pair, axis=1) for pair in zip(own, popular, strict=True)))
+        # Scores of the two do not compare: the order is theirs, the towers' first.
+        order = tf.argsort(tf.cast(both.index == 0, tf.int32), axis=1, stable=True)
+        first = order[:, : self._candidates]
+        return ItemList(*(tf.gather(column, first, axis=1, batch_dims=1) for column in both))
+
+    def _category_allowed(self, index: tf.Tensor, excluded_category: tf.Tensor | None) -> tf.Tensor:
+        if excluded_category is None:
+            return tf.ones_like(index, tf.bool)
+        return ~self._items.in_category(index, excluded_category)
 
 
-def _sources(index: tf.Tensor, source: str) -> tf.Tensor:
-    return tf.where(index > 0, source, "")
+def _nominated(index: tf.Tensor, score: tf.Tensor, source: str) -> ItemList:
+    return ItemList(index, score, tf.where(index > 0, source, ""))
 
 
-def _best(
-    index: tf.Tensor, score: tf.Tensor, allowed: tf.Tensor, k: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the k best allowed items and their scores, each [B, k], 0 pads."""
-    missing = tf.maximum(k - tf.shape(index)[1], 0)
-    padding = [[0, 0], [0, missing]]
-    masked = tf.pad(
-        tf.where(allowed, score, score.dtype.min), padding, constant_values=score.dtype.min
-    )
-    index = tf.pad(tf.where(allowed, index, 0), padding)
-    best, position = tf.math.top_k(masked, k)
-    best_index = tf.gather(index, position, axis=1, batch_dims=1)
-    return best_index, tf.where(best_index > 0, best, 0.0)
+def _best(found: ItemList, allowed: tf.Tensor, k: tf.Tensor) -> ItemList:
+    """Returns the k best of the items that are there and allowed, 0 pads."""
+    lowest = found.score.dtype.min
+    allowed &= found.index > 0
+    padding = [[0, 0], [0, tf.maximum(k - tf.shape(found.index)[1], 0)]]
+    index = tf.pad(tf.where(allowed, found.index, 0), padding)
+    score = tf.pad(tf.where(allowed, found.score, lowest), padding, constant_values=lowest)
+    source = tf.pad(tf.where(allowed, found.source, ""), padding, constant_values="")
+    score, position = tf.math.top_k(score, k)
+    index = tf.gather(index, position, axis=1, batch_dims=1)
+    source = tf.gather(source, position, axis=1, batch_dims=1)
+    return ItemList(index, tf.where(index > 0, score, 0.0), source)

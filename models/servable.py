@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from models import contract
 from models.item_store import ItemStore
+from models.membership import is_member
 from models.options import ServingOptions
 from models.query_parser import QueryParser
 from models.recommender import ItemList, Recommender, Users
@@ -66,7 +67,7 @@ class Servable(tf.Module):
 
     def recommend(self, user_id: tf.Tensor, k: tf.Tensor) -> Tensors:
         """Recommends k items from what the store knows of each user."""
-        k = self._checked(k)
+        k = self._checked_k(k)
         users, seen = self._stored(user_id)
         return self._listed(self._recommender.recommend(users, seen, k))
 
@@ -84,38 +85,51 @@ class Servable(tf.Module):
 
         Diversity and freshness are checked to be from 0 to 1 and have no effect yet.
         """
-        k = self._checked(k)
-        _check_strength(contract.DIVERSITY, diversity)
-        _check_strength(contract.FRESHNESS, freshness)
-        row = self._users.rows(user_id)
+        k = self._checked_k(k)
+        lists = {
+            contract.HISTORY_ITEM_ID: history_item_id,
+            contract.EXCLUDE_ITEM_ID: exclude_item_id,
+            contract.EXCLUDE_CATEGORY: exclude_category,
+        }
+        strengths = {contract.DIVERSITY: diversity, contract.FRESHNESS: freshness}
+        checks = [
+            *(_same_rows(user_id, name, value) for name, value in (lists | strengths).items()),
+            *(self._short_enough(name, value) for name, value in lists.items()),
+            *(_from_0_to_1(name, value) for name, value in strengths.items()),
+        ]
+        with tf.control_dependencies(checks):
+            row = self._rows(user_id)
         seen = self._users.seen(row)
         latest = self._items.index(history_item_id)
-        history = _without_gaps(tf.concat([latest, seen], axis=1))
+        # An item counts once, at the newest place it has.
+        latest = tf.where(_is_repeated(latest), 0, latest)
+        earlier = tf.where(is_member(seen, latest), 0, seen)
+        history = _without_gaps(tf.concat([latest, earlier], axis=1))
         excluded = tf.concat([latest, seen, self._items.index(exclude_item_id)], axis=1)
         users = self._recommender.users(self._users.inputs(row, history))
         return self._listed(self._recommender.recommend(users, excluded, k, exclude_category))
 
     def retrieve(self, user_id: tf.Tensor, k: tf.Tensor) -> Tensors:
         """Returns the first k candidates before ranking."""
-        k = self._checked(k)
+        k = self._checked_k(k)
         found = self._recommender.retrieve(*self._stored(user_id))
         return self._listed(ItemList(*(column[:, :k] for column in found)))
 
     def rank(self, user_id: tf.Tensor, item_id: tf.Tensor) -> Tensors:
         """Scores the given items for each user; an unknown item gets the lowest score."""
-        most = self._options.max_ranked_items
-        number = tf.shape(item_id)[1]
-        tf.debugging.Assert(
-            number <= most, [f"item_id must have at most {most} columns. Received:", number]
-        )
-        users, _ = self._stored(user_id)
+        checks = [
+            _same_rows(user_id, contract.ITEM_ID, item_id),
+            self._short_enough(contract.ITEM_ID, item_id),
+        ]
+        with tf.control_dependencies(checks):
+            users, _ = self._stored(user_id)
         relevance, rating = self._recommender.rank(users, self._items.index(item_id))
         return {contract.SCORE: relevance, contract.PREDICTED_RATING: rating}
 
     def similar_items(self, item_id: tf.Tensor, k: tf.Tensor) -> Tensors:
         """Returns the k nearest items to each item; nothing for an unknown one."""
         listed = self._listed(
-            self._recommender.similar(self._items.index(item_id), self._checked(k))
+            self._recommender.similar(self._items.index(item_id), self._checked_k(k))
         )
         return {name: listed[name] for name in (contract.ITEM_ID, contract.SCORE)}
 
@@ -155,11 +169,24 @@ class Servable(tf.Module):
         }
 
     def _stored(self, user_id: tf.Tensor) -> tuple[Users, tf.Tensor]:
-        row = self._users.rows(user_id)
+        row = self._rows(user_id)
         seen = self._users.seen(row)
         return self._recommender.users(self._users.inputs(row, seen)), seen
 
-    def _checked(self, k: tf.Tensor) -> tf.Tensor:
+    def _rows(self, user_id: tf.Tensor) -> tf.Tensor:
+        most = self._options.max_batch
+        number = tf.shape(user_id)[0]
+        message = f"user_id must have at most {most} rows. Received:"
+        with tf.control_dependencies([tf.debugging.Assert(number <= most, [message, number])]):
+            return self._users.rows(user_id)
+
+    def _short_enough(self, name: str, value: tf.Tensor) -> tf.Operation:
+        most = self._options.max_request_items
+        number = tf.shape(value)[1]
+        message = f"{name} must have at most {most} columns. Received:"
+        return tf.debugging.Assert(number <= most, [message, number])
+
+    def _checked_k(self, k: tf.Tensor) -> tf.Tensor:
         most = self._options.max_k
         message = f"k must be between 1 and {most}. Received:"
         with tf.control_dependencies([tf.debugging.Assert((k >= 1) & (k <= most), [message, k])]):
@@ -178,9 +205,23 @@ def _signature(method: Callable[..., Tensors], **specs: tf.TensorSpec) -> Callab
     return tf.function(method, input_signature=named).get_concrete_function()
 
 
-def _check_strength(name: str, strength: tf.Tensor) -> None:
+def _from_0_to_1(name: str, strength: tf.Tensor) -> tf.Operation:
     within = tf.reduce_all((strength >= 0.0) & (strength <= 1.0))
-    tf.debugging.Assert(within, [f"{name} must be between 0 and 1. Received:", strength])
+    return tf.debugging.Assert(within, [f"{name} must be between 0 and 1. Received:", strength])
+
+
+def _same_rows(user_id: tf.Tensor, name: str, value: tf.Tensor) -> tf.Operation:
+    rows, expected = tf.shape(value)[0], tf.shape(user_id)[0]
+    message = [f"{name} must have as many rows as user_id,", expected, "Received:", rows]
+    return tf.debugging.Assert(rows == expected, message)
+
+
+def _is_repeated(index: tf.Tensor) -> tf.Tensor:
+    """Tells which values stand in their row before: bool [B, N]."""
+    place = tf.range(tf.shape(index)[1])
+    earlier = place[:, tf.newaxis] > place[tf.newaxis, :]
+    same = index[:, :, tf.newaxis] == index[:, tf.newaxis, :]
+    return tf.reduce_any(same & earlier, axis=2)
 
 
 def _without_gaps(index: tf.Tensor) -> tf.Tensor:

@@ -22,16 +22,13 @@ from models.raw_data import read_catalogue, serialized_batches
 from models.recommender import Recommender
 from models.requests import predict_request
 from models.servable import Servable
+from models.servable_check import ServableError, check_index_size, check_servable
 from models.user_store import STORED_FEATURES, UserStore
 from models.warmup import write_warmup_requests
 
 EMBEDDING_BATCH = 65_536  # items embedded at once
 RECALL_QUERIES = 256
 RECALL_AT = 100
-
-
-class ServableError(Exception):
-    """The finished servable failed one of its own checks."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,9 @@ def build_servable(
         user_store, user_ids = _user_store(
             sources.users, parser, item_store, user_file, max_history
         )
+        check_index_size(index, embeddings)
         recall = _index_recall(index, embeddings, retrieval, user_store, len(user_ids))
+        report(f"servable: the index finds {recall:.3f} of the exact {RECALL_AT} nearest items")
         if recall < index_options.min_recall:
             raise ServableError(
                 f"the index finds {recall:.3f} of the {RECALL_AT} nearest items; at least "
@@ -133,59 +132,10 @@ def build_servable(
         )
     warmup_users = user_ids[: serving_options.warmup_users]
     write_warmup_requests(path, _warmup_requests(warmup_users, items[0].item_id))
-    check_servable(path, [item.item_id for item in items], user_ids[0])
-    return BuildReport(len(items), len(user_ids), embeddings.shape[1], index_options.kind, recall)
-
-
-def check_servable(path: str, item_ids: list[bytes], user_id: bytes) -> None:
-    """Loads a saved servable and calls its signatures.
-
-    Args:
-        path: of the SavedModel.
-        item_ids: the whole catalogue.
-        user_id: of a known user.
-
-    Raises:
-        ServableError: if an item is missing or listed twice, or a signature does not answer.
-    """
     report("servable: checking")
-    signatures = tf.saved_model.load(path).signatures
-    user = tf.constant([user_id])
-    item = tf.constant([item_ids[0]])
-    k = tf.constant(min(contract.EVALUATED_LIST_LENGTH, len(item_ids)))
-    one_list = tf.constant([[b""]])
-    strength = tf.zeros([1])
-    calls: dict[str, dict[str, tf.Tensor]] = {
-        contract.RECOMMEND: {"user_id": user, "k": k},
-        contract.RECOMMEND_WITH_CONTEXT: {
-            "user_id": user,
-            "k": k,
-            "history_item_id": one_list,
-            "exclude_item_id": one_list,
-            "exclude_category": one_list,
-            "diversity": strength,
-            "freshness": strength,
-        },
-        contract.RETRIEVE: {"user_id": user, "k": k},
-        contract.RANK: {"user_id": user, "item_id": item[:, tf.newaxis]},
-        contract.SIMILAR_ITEMS: {"item_id": item, "k": k},
-        contract.EMBED_USERS: {"user_id": user},
-        contract.EMBED_ITEMS: {"item_id": item},
-        contract.DESCRIBE_ITEMS: {"item_id": item},
-    }
-    for name, inputs in calls.items():
-        try:
-            outputs = signatures[name](**inputs)
-        except tf.errors.OpError as err:
-            raise ServableError(f"the signature {name} does not answer: {err.message}") from err
-        for output, value in outputs.items():
-            if value.dtype.is_floating and not bool(tf.reduce_all(tf.math.is_finite(value))):
-                raise ServableError(f"{name} returns a {output} that is not finite for {inputs}.")
-        listed = outputs.get(contract.ITEM_ID)
-        if listed is not None:
-            ids = [item_id for item_id in listed.numpy().ravel() if item_id]
-            if len(ids) != len(set(ids)):
-                raise ServableError(f"{name} lists an item twice for {inputs}.")
+    query = next(serialized_batches(sources.users))[:1]
+    check_servable(path, items[0].item_id, user_ids[0], query)
+    return BuildReport(len(items), len(user_ids), embeddings.shape[1], index_options.kind, recall)
 
 
 def _ordered_catalogue(
@@ -222,7 +172,10 @@ def _user_store(
     folder: str, parser: QueryParser, items: ItemStore, id_file: str, max_history: int
 ) -> tuple[UserStore, list[bytes]]:
     """Transforms all users and puts them into a store, with their ids written to `id_file`."""
-    columns: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in STORED_FEATURES}
+    unknown = parser.parse(tf.constant([_unknown_user()])).inputs
+    columns: dict[str, list[npt.NDArray[np.generic]]] = {
+        name: [unknown[name].numpy()] for name in STORED_FEATURES
+    }
     seen: list[npt.NDArray[np.int32]] = []
     user_ids: list[bytes] = []
     id_spec = {features.USER_ID: tf.io.FixedLenFeature([], tf.string)}
@@ -235,6 +188,14 @@ def _user_store(
     Path(id_file).write_bytes(b"\n".join(user_ids) + b"\n")
     joined = {name: np.concatenate(parts) for name, parts in columns.items()}
     return UserStore(joined, seen, id_file, max_history), user_ids
+
+
+def _unknown_user() -> bytes:
+    """A user about whom nothing is known, as an Example; zero interactions are no average user."""
+    example = tf.train.Example()
+    example.features.feature[features.USER_ID].bytes_list.value.append(b"")
+    example.features.feature[features.USER_INTERACTION_COUNT].float_list.value.append(0.0)
+    return example.SerializeToString()
 
 
 def _index_recall(

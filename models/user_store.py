@@ -13,7 +13,7 @@ STORED_FEATURES = tuple(name for name in features.USER_FEATURES if name != featu
 
 
 class UserStore(tf.Module):
-    """Looks up users; row 0 is the unknown user, with no history and zero features.
+    """Looks up users; row 0 is the unknown user, who has no history.
 
     Seen items are kept once, newest first: the history that the user tower reads is their start.
     """
@@ -28,7 +28,8 @@ class UserStore(tf.Module):
         """Fills the store.
 
         Args:
-            columns: transformed user features, each [U, ...].
+            columns: transformed user features, each [U+1, ...]; row 0 is a user about whom
+                nothing is known.
             seen: for each user the item indices, newest first.
             id_file: a text file with the users' ids in the same order, one a line; it becomes an
                 asset of the bundle.
@@ -37,12 +38,7 @@ class UserStore(tf.Module):
         super().__init__(name="user_store")
         self._row_of = id_table(id_file)
         self._features = {
-            name: tf.Variable(
-                np.concatenate([np.zeros_like(columns[name][:1]), columns[name]]),
-                trainable=False,
-                name=name,
-            )
-            for name in STORED_FEATURES
+            name: tf.Variable(columns[name], trainable=False, name=name) for name in STORED_FEATURES
         }
         lengths = [0, 0, *(len(items) for items in seen)]
         self._splits = tf.Variable(np.cumsum(lengths), dtype=tf.int64, trainable=False)

@@ -304,7 +304,7 @@ def built(
         MAX_HISTORY,
         # ScaNN's partitions and quantisation too, but so that all of a tiny catalogue is found.
         IndexOptions(kind=request.param, partition_from=1, leaves_searched_fraction=1.0),
-        ServingOptions(max_k=100, candidates=100, max_ranked_items=50),
+        ServingOptions(max_k=100, candidates=100, max_request_items=50, max_batch=10),
     )
     model = tf.saved_model.load(path)
     yield Built(path, report, world, model.signatures)

@@ -121,6 +121,51 @@ def test_request_is_refused_when_more_items_are_ranked_than_allowed(built: Any) 
         ask(built, "rank", user_id=[b"u00"], item_id=[[b"i00"] * 51])
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    # TensorFlow puts each part of a message into brackets of its own.
+    [
+        ("history_item_id", [[b"i01"], [b"i02"]], r"as many rows as user_id,\W+1\W+Received:\W+2"),
+        ("exclude_category", [[b"even"]] * 3, r"as many rows as user_id,\W+1\W+Received:\W+3"),
+        ("diversity", [0.0, 0.0], r"as many rows as user_id,\W+1\W+Received:\W+2"),
+        ("exclude_item_id", [[b"i01"] * 51], r"at most 50 columns. Received:\W+51"),
+    ],
+)
+def test_request_is_refused_when_an_input_does_not_fit(
+    built: Any, name: str, value: Any, message: str
+) -> None:
+    request = context(b"u00", 3, **{name: value})
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name} must have {message}"):
+        ask(built, "recommend_with_context", **request)
+
+
+@pytest.mark.parametrize("signature", ["recommend", "retrieve", "embed_users"])
+def test_request_is_refused_when_the_batch_is_too_large(built: Any, signature: str) -> None:
+    k = {} if signature == "embed_users" else {"k": 3}
+    message = r"user_id must have at most 10 rows. Received:\W+11"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        ask(built, signature, user_id=[b"u00"] * 11, **k)
+
+
+@pytest.mark.parametrize("signature", ["recommend", "retrieve", "similar_items", "embed_users"])
+def test_answer_is_empty_when_the_batch_is(built: Any, signature: str) -> None:
+    ids = "item_id" if signature == "similar_items" else "user_id"
+    k = {} if signature == "embed_users" else {"k": 7}
+    found = ask(built, signature, **{ids: np.zeros([0], dtype=np.str_)}, **k)
+    if k:
+        assert found["item_id"].shape == (0, 7)
+    else:
+        assert found["embedding"].shape[0] == 0
+
+
+def test_item_counts_once_when_the_stored_history_is_sent_again(built: Any) -> None:
+    newest = built.world.raw["users"][0]["seen_item_id"][:3]
+    again = context(b"u00", 24, history_item_id=[[*newest, *newest]])
+    found = ask(built, "recommend_with_context", **again)
+    plain = ask(built, "recommend", user_id=[b"u00"], k=24)
+    assert found["item_id"].tolist() == plain["item_id"].tolist()
+
+
 @pytest.mark.parametrize("strength", ["diversity", "freshness"])
 @pytest.mark.parametrize("value", [-0.1, 1.5, float("nan")])
 def test_request_is_refused_when_a_strength_is_no_share(

@@ -43,20 +43,34 @@ class Ranker(tf.Module):
         return tf.cast(index, tf.float32) * 10.0, tf.cast(index, tf.float32) / 2.0
 
 
+class Shallow(BruteForceIndex):
+    """Finds three items at most, as partitions that hold too few do."""
+
+    def search(self, queries: tf.Tensor, n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        index, score = super().search(queries, n)
+        found = (tf.range(n) < 3)[tf.newaxis, :]
+        return tf.where(found, index, 0), tf.where(found, score, 0.0)
+
+
 @pytest.fixture(scope="module")
-def recommend(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    items = [
+def items(tmp_path_factory: pytest.TempPathFactory) -> ItemStore:
+    catalogue = [
         CatalogueItem(str(i).encode(), b"", CATEGORIES[i % 4], COUNTS[i - 1])
         for i in range(1, SIZE + 1)
     ]
     file = tmp_path_factory.mktemp("items") / "ids.txt"
     file.write_text("".join(f"{i}\n" for i in range(1, SIZE + 1)))
+    return ItemStore(catalogue, str(file))
+
+
+@pytest.fixture(scope="module")
+def recommend(items: ItemStore) -> Any:
     recommender = Recommender(
         Retrieval(),
         Ranker(),
         BruteForceIndex(VECTORS[1:]),
         PopularItems(COUNTS),
-        ItemStore(items, str(file)),
+        items,
         SIZE,
         CANDIDATES,
     )
@@ -177,3 +191,27 @@ def test_list_is_padded_when_more_neighbours_are_asked_than_there_are(recommend:
     listed = found.index.numpy()[0].tolist()
     assert set(listed[:11]) == set(range(1, SIZE + 1)) - {6}
     assert listed[11:] == [0] * 9
+
+
+def test_list_is_filled_with_what_is_popular_when_the_index_finds_too_few(
+    items: ItemStore,
+) -> None:
+    recommender = Recommender(
+        Retrieval(),
+        Ranker(),
+        Shallow(VECTORS[1:]),
+        PopularItems(COUNTS),
+        items,
+        SIZE,
+        CANDIDATES,
+    )
+    users = recommender.users({features.HISTORY_INDEX: tf.constant([[1]])})
+    found = recommender.retrieve(users, tf.constant([[1]]))
+    # Of the nearest, 1, 2 and 3, the first is excluded. Counts are 7 i mod 12: the most popular
+    # are 5 (11), 10 (10), 3 (9), 8 (8), 1 (7), 6 (6), 11 (5), 4 (4), of which 3 and 1 are out.
+    assert found.index.numpy().tolist() == [[2, 3, 5, 10, 8, 6, 11, 4]]
+    assert found.source.numpy().tolist() == [[b"two_tower"] * 2 + [b"popular"] * 6]
+    # The ranker orders all of them, and each keeps its source.
+    ranked = recommender.recommend(users, tf.constant([[1]]), tf.constant(4))
+    assert ranked.index.numpy().tolist() == [[11, 10, 8, 6]]
+    assert ranked.source.numpy().tolist() == [[b"popular"] * 4]

@@ -11,10 +11,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> UserStore:
     file = tmp_path_factory.mktemp("store") / "ids.txt"
     file.write_bytes(b"ann\nbob\n")
     columns = {
-        features.USER_INDEX: np.array([2, 1]),
-        features.USER_STATISTICS: np.array([[1, 2], [3, 4]], np.float32),
-        features.USER_CATEGORY_SHARE: np.array([[0.5], [1.0]], np.float32),
-        features.USER_CATEGORY_RATING: np.array([[0.1], [0.2]], np.float32),
+        features.USER_INDEX: np.array([0, 2, 1]),
+        features.USER_STATISTICS: np.array([[-1, 0], [1, 2], [3, 4]], np.float32),
+        features.USER_CATEGORY_SHARE: np.array([[0.0], [0.5], [1.0]], np.float32),
+        features.USER_CATEGORY_RATING: np.array([[0.0], [0.1], [0.2]], np.float32),
     }
     seen = [np.array([7, 8, 9, 7], np.int32), np.array([], np.int32)]
     return UserStore(columns, seen, str(file), max_history=3)
@@ -31,12 +31,12 @@ def test_seen_items_are_padded_when_users_have_seen_less(store: UserStore) -> No
     assert nobody.shape == (2, 0)
 
 
-def test_features_are_zero_when_user_is_unknown(store: UserStore) -> None:
+def test_features_are_the_first_rows_when_user_is_unknown(store: UserStore) -> None:
     row = tf.constant([1, 0], tf.int64)
     inputs = store.inputs(row, tf.zeros([2, 0], tf.int32))
     assert set(inputs) == set(features.USER_FEATURES)
     assert inputs[features.USER_INDEX].numpy().tolist() == [2, 0]
-    assert inputs[features.USER_STATISTICS].numpy().tolist() == [[1, 2], [0, 0]]
+    assert inputs[features.USER_STATISTICS].numpy().tolist() == [[1, 2], [-1, 0]]
     assert inputs[features.USER_CATEGORY_SHARE].numpy().tolist() == [[0.5], [0.0]]
 
 
