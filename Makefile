@@ -3,7 +3,6 @@ UV_VERSION := 0.13.8
 TOOLS := $(CURDIR)/.uv
 UV := $(TOOLS)/bin/uv
 PYTHON := .venv/bin/python
-PACKAGES := pipeline components models serving benchmarks
 OUT ?= out
 DATA ?= data/ml-latest-small
 
@@ -67,4 +66,4 @@ bench-synthesize: setup ## Seconds and memory of making 1 and 10 million interac
 	$(PYTHON) -m benchmarks.synthesize
 
 clean: ## Remove the environment and the default output
-	rm -rf .venv .uv $(OUT)
+	rm -rf .venv .uv out

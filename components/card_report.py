@@ -24,7 +24,11 @@ class Gates:
 
 
 def build_report(
-    run_id: str, results: EvaluationResults, gates: Gates, data: dict[str, Any]
+    run_id: str,
+    results: EvaluationResults,
+    gates: Gates,
+    data: dict[str, Any],
+    servable: dict[str, Any],
 ) -> dict[str, Any]:
     """Returns what `metrics.json` holds: JSON types alone, null for a number that is missing.
 
@@ -33,6 +37,7 @@ def build_report(
         results: what the Evaluator found.
         gates: what the gates decided.
         data: counts of rows; see `components/model_card.py`.
+        servable: what ServableBuilder built and measured, {} where that is not known.
     """
     report = {
         "run_id": run_id,
@@ -48,6 +53,7 @@ def build_report(
         ],
         "metrics": results.metrics,
         "serving_gate": {"passed": gates.serving_passed, "report": gates.serving_report},
+        "servable": servable,
         "data": data,
     }
     return _without_nan(report)

@@ -72,7 +72,7 @@ def eval_config(
                 per_slice_thresholds=_thresholds(name, options),
             )
         )
-    if not any(metric.per_slice_thresholds for metric in metrics):
+    if not options.judges(feedback):
         raise ValueError(
             f"The gate needs a bound on at least one metric for {feedback} feedback. "
             "Received none. Set floors, ceilings, max_drop, max_relative_drop or min_lift."

@@ -1,5 +1,7 @@
 """Options of the evaluation gate: a validated part of the configuration tree."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator, model_validator
 
 from models.metrics import names
@@ -22,6 +24,13 @@ class GateOptions(Options):
     max_relative_drop: dict[str, float] = {names.RATING_RMSE: 0.05}
     # What ndcg@10 must gain over most popular; null leaves that open.
     min_lift: float | None = Field(0.001, ge=-1.0, le=1.0)
+
+    def judges(self, feedback: Literal["explicit", "implicit"]) -> bool:
+        """Tells whether any bound is left for this kind of feedback."""
+        bounded = {*self.floors, *self.ceilings, *self.max_drop, *self.max_relative_drop}
+        if feedback == "implicit":
+            bounded -= names.EXPLICIT_ONLY
+        return bool(bounded) or self.min_lift is not None
 
     @field_validator("floors", "ceilings", "max_drop", "max_relative_drop")
     @classmethod

@@ -47,6 +47,7 @@ def ModelCard(  # noqa: N802  TFX names components like classes
     rejected_items: InputArtifact[RejectedRows],
     examples: InputArtifact[Examples],
     model: InputArtifact[Model],
+    servable_report: InputArtifact[GateReport],
     card: OutputArtifact[ModelCardPage],
     reports_dir: Parameter[str],
     run_id: Parameter[str],
@@ -65,6 +66,7 @@ def ModelCard(  # noqa: N802  TFX names components like classes
         rejected_items: `counts.json` of the catalogue.
         examples: with the split users.
         model: the candidate.
+        servable_report: ServableBuilder's `report.json`: sizes, and the index's recall.
         card: receives the two files.
         reports_dir: folder of all runs' reports.
         run_id: names the run's folder.
@@ -84,6 +86,7 @@ def ModelCard(  # noqa: N802  TFX names components like classes
             baseline_reason=_text(baseline, baseline_model.REASON_PROPERTY),
         ),
         data_counts(rejected_interactions.uri, rejected_items.uri),
+        read_json(os.path.join(servable_report.uri, "report.json")),
     )
     samples, problem = _samples(
         path_utils.serving_model_path(model.uri),

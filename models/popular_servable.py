@@ -9,8 +9,6 @@ import tensorflow as tf
 from models import contract, features
 from models.popularity import PopularItems
 
-MAX_K = 1000
-
 
 def save_popular_servable(
     path: str,
@@ -18,9 +16,7 @@ def save_popular_servable(
     counts: npt.ArrayLike,
     mean_rating: float = 0.0,
 ) -> None:
-    """Writes a SavedModel with the signatures evaluate, recommend and serving_default.
-
-    It holds core operations only. `recommend` knows no users: it gives everyone the same list.
+    """Writes a SavedModel with the signature evaluate, in core operations only.
 
     Args:
         path: folder to write into.
@@ -32,15 +28,10 @@ def save_popular_servable(
         ValueError: if ids repeat, or there is not one count for each id.
     """
     servable = _PopularServable(item_ids, counts, mean_rating)
-    recommend = servable.recommend.get_concrete_function()
     tf.saved_model.save(
         servable,
         path,
-        signatures={
-            contract.EVALUATE: servable.evaluate.get_concrete_function(),
-            contract.RECOMMEND: recommend,
-            contract.SERVING_DEFAULT: recommend,
-        },
+        signatures={contract.EVALUATE: servable.evaluate.get_concrete_function()},
     )
 
 
@@ -86,23 +77,4 @@ class _PopularServable(tf.Module):
             contract.CATALOGUE_SIZE: tf.fill(
                 [tf.shape(examples)[0]], tf.constant(self._size, tf.int64)
             ),
-        }
-
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None], tf.string, name=contract.USER_ID),
-            tf.TensorSpec([], tf.int32, name=contract.K),
-        ]
-    )
-    def recommend(self, user_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
-        limit = f"k must be between 1 and {MAX_K}."
-        with tf.control_dependencies(
-            [tf.debugging.Assert(tf.logical_and(k >= 1, k <= MAX_K), [limit, "Received:", k])]
-        ):
-            nothing_seen = tf.zeros([tf.shape(user_id)[0], 0], tf.int32)
-        index, score = self._popular.top(nothing_seen, k)
-        return {
-            contract.ITEM_ID: tf.gather(self._item_id, index),
-            contract.SCORE: score,
-            contract.SOURCE: tf.where(index > 0, contract.SOURCE_POPULAR, ""),
         }

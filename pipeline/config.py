@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from components.errors import MarqueeError
 from components.gate_options import CardOptions, GateOptions
@@ -57,6 +57,15 @@ class Config(Options):
     canary: CanaryOptions = CanaryOptions()
     card: CardOptions = CardOptions()
     beam: BeamOptions = BeamOptions()
+
+    @model_validator(mode="after")
+    def _check_gate(self) -> "Config":
+        if not self.gate.judges(self.data.interactions.feedback):
+            raise ValueError(
+                "at least one bound on a metric that the data has was expected. Received "
+                "none: nothing would ever be pushed. Set gate.floors, or leave gate out."
+            )
+        return self
 
 
 def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -139,6 +148,8 @@ def _sentence(err: ValidationError, file: Path | None) -> str:
             problems.append(f"{key} is missing")
         else:
             message = detail["msg"].removeprefix("Value error, ").rstrip(".")
-            problems.append(f"{key}: {message}. Received: {detail['input']!r}")
+            # Our own validators say themselves what they received.
+            received = "" if "Received" in message else f". Received: {detail['input']!r}"
+            problems.append(f"{key or 'gate'}: {message}{received}")
     where = f" (with {file})" if file else ""
     return f"configuration{where}: {'; '.join(problems)}."

@@ -37,6 +37,11 @@ class OutputLayout:
         """A file for each run."""
         return self.root / "logs"
 
+    @property
+    def lock(self) -> Path:
+        """Held by the run that writes to this folder."""
+        return self.root / ".lock"
+
     def versions(self) -> list[int]:
         """Returns the pushed versions, oldest first."""
         if not self.serving.is_dir():

@@ -2,6 +2,7 @@
 
 import filecmp
 import os
+import time
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
@@ -13,6 +14,7 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.utils import path_utils
 
+from components.errors import MarqueeError
 from pipeline.config import Config
 from pipeline.dag import RunInputs, create_components
 from pipeline.layout import OutputLayout
@@ -20,6 +22,7 @@ from pipeline.progress_display import ProgressDisplay
 
 CANDIDATE_NODE = "ServableBuilder"
 BASELINE_NODE = "BaselineResolver"
+PUSHER_NODE = "Pusher"
 
 
 class LocalRunner:
@@ -34,6 +37,7 @@ class LocalRunner:
             layout: of the output folder.
         """
         self._layout = layout
+        self._candidate: str | None = None
         layout.root.mkdir(parents=True, exist_ok=True)
         self._connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(layout.metadata)
@@ -72,6 +76,8 @@ class LocalRunner:
             if node_id == BASELINE_NODE and not self._candidate_is_served():
                 # The cache knows the candidate, but not what has been pushed since it last saw it.
                 pipeline_node.execution_options.caching_options.enable_cache = False
+            if node_id == PUSHER_NODE:
+                check_clock(self._layout)
             with display.component(node_id) as timing:
                 execution = launcher.Launcher(
                     pipeline_node=pipeline_node,
@@ -96,10 +102,31 @@ class LocalRunner:
 
     def _candidate_is_served(self) -> bool:
         versions = self._layout.versions()
-        if not versions:
+        if not versions or self._candidate is None:
             return False
         served = self._layout.serving / str(versions[-1])
         return same_files(served, Path(path_utils.serving_model_path(self._candidate)))
+
+
+def check_clock(layout: OutputLayout) -> None:
+    """Makes sure that the next version will be the newest.
+
+    TFX's Pusher numbers versions by the clock, and servers take the largest number.
+
+    Args:
+        layout: of the output folder.
+
+    Raises:
+        MarqueeError: if a pushed version is newer than now.
+    """
+    versions, now = layout.versions(), int(time.time())
+    if versions and versions[-1] > now:
+        raise MarqueeError(
+            f"the version {versions[-1]} in {layout.serving} must be older than now, {now} seconds "
+            "since 1970. Set the clock right, or remove that version."
+        )
+    if versions and versions[-1] == now:
+        time.sleep(1.0)
 
 
 def same_files(left: Path, right: Path) -> bool:

@@ -1,6 +1,9 @@
 """`marquee run`: a run with its log, its data and its closing table."""
 
+import fcntl
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +57,12 @@ def run_command(config: Config, data: Path | None, output: Path) -> bool:
         raise MarqueeError(
             f"--output {output}: a folder to write to was expected: {err.strerror}."
         ) from err
-    data_dir = (data or _synthetic(layout)).absolute()
+    with _alone_in(layout):
+        data_dir = (data or _synthetic(layout)).absolute()
+        return _run(config, data_dir, layout)
+
+
+def _run(config: Config, data_dir: Path, layout: OutputLayout) -> bool:
     run_id = new_run_id()
     log = layout.logs / f"{run_id}.log"
     with noise_to(log) as console:
@@ -63,9 +71,9 @@ def run_command(config: Config, data: Path | None, output: Path) -> bool:
             with console.status("starting TensorFlow Extended"):
                 from pipeline.run import run_pipeline
             outcome = run_pipeline(config, data_dir, layout, run_id, console)
-        except MarqueeError:
+        except MarqueeError as err:
             logging.exception("the run stopped")
-            raise
+            raise type(err)(f"{err} (log: {log})") from err
         except Exception as err:
             logging.exception("the run failed")
             raise RunFailedError(f"{_first_line(err)} (log: {log})") from err
@@ -78,6 +86,20 @@ def run_command(config: Config, data: Path | None, output: Path) -> bool:
 def new_run_id() -> str:
     """Returns the present time as a name that sorts."""
     return datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+
+
+@contextmanager
+def _alone_in(layout: OutputLayout) -> Iterator[None]:
+    """Keeps other runs out of the output folder; the lock goes when the process does."""
+    with layout.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            raise MarqueeError(
+                f"--output {layout.root}: another run is writing there. Wait for its end, or name "
+                "another folder."
+            ) from err
+        yield
 
 
 def _synthetic(layout: OutputLayout) -> Path:
@@ -97,6 +119,12 @@ def _first_line(err: Exception) -> str:
 def _print_outcome(console: Console, outcome: "RunOutcome", layout: OutputLayout) -> None:
     report = outcome.report
     console.print(_metrics_table(report))
+    servable = report["servable"]
+    console.print(
+        f"Index: {servable['index_kind']} over {servable['items']:,} items, recall@100 against "
+        f"exact search {servable['index_recall']:.3f}",
+        highlight=False,
+    )
     for reason in report["reasons"]:
         console.print(Text(reason))
     page = layout.reports / outcome.run_id / PAGE_FILE

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich.console import Console
 from rich.progress import Progress
 
 
@@ -16,7 +17,7 @@ def task_bar(description: str) -> Iterator[Callable[[int, int | None], None]]:
     Yields:
         To be called with what is done, and what there is to do or None if that is unknown.
     """
-    with Progress(transient=True) as progress:
+    with Progress(transient=True, disable=not Console().is_terminal) as progress:
         task = progress.add_task(description, total=None)
 
         def advance(done: int, total: int | None) -> None:

@@ -192,3 +192,12 @@ def answers(target: str, sabotaged_run: Run, run_alone: RunAlone) -> dict[str, A
     """What a stock client is told after the sabotaged run."""
     assert sabotaged_run.output.is_dir()
     return run_alone("stock_client.py", target)
+
+
+@pytest.fixture(scope="session")
+def returned_run(
+    run_marquee: RunMarquee, small_data: Path, sabotaged_run: Run, answers: dict[str, Any]
+) -> Run:
+    """The first run's configuration once more, when another version has been pushed since."""
+    assert answers
+    return run_marquee(small_data, sabotaged_run.output)

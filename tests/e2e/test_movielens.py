@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-DATA = Path(
-    os.environ.get("MARQUEE_MOVIELENS")
-    or Path(__file__).parents[3] / "shared" / "data" / "ml-latest-small"
-)
+# Where `marquee download ml-latest-small --out data/ml-latest-small` puts it.
+DOWNLOADED = Path(__file__).parents[2] / "data" / "ml-latest-small"
+DATA = Path(os.environ.get("MARQUEE_MOVIELENS") or DOWNLOADED)
 
 pytestmark = pytest.mark.skipif(
     not (DATA / "ratings.csv").is_file(),

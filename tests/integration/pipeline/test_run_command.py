@@ -1,3 +1,4 @@
+import fcntl
 import os
 import re
 import subprocess
@@ -38,3 +39,23 @@ def test_ends_with_1_and_names_its_log_when_a_component_cannot_work(
     # The traceback is for the log alone.
     assert "Traceback (most recent call last)" in log.read_text()
     assert not (output / "serving").exists()
+
+
+def test_is_refused_in_one_line_when_another_run_writes_to_the_output(
+    data: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    with (output / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", "run", "--data", str(data), "--output", str(output)],
+            capture_output=True,
+            text=True,
+            timeout=60.0,
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"--output {output}: another run is writing there. Wait for its end, or name another "
+        "folder.\n"
+    )

@@ -62,7 +62,7 @@ def test_reason_is_general_when_no_gate_tells_more(changes: dict[str, object], r
 def test_missing_number_is_null_when_written_as_json() -> None:
     verdict = Verdict("mrr", "floor", float("nan"), 0.1, False)
     metrics = {"overall": {"candidate": {"mrr": float("nan")}}}
-    report = build_report("r", EvaluationResults(metrics, [verdict], False), gates(), {})
+    report = build_report("r", EvaluationResults(metrics, [verdict], False), gates(), {}, {})
     json.dumps(report, allow_nan=False)
     assert report["metrics"]["overall"]["candidate"]["mrr"] is None
     assert report["thresholds"][0]["value"] is None

@@ -71,6 +71,7 @@ def make_card(root: pathlib.Path, evaluated, pushed: bool) -> tuple[dict[str, ob
         rejected_items=artifact(RejectedRows, root / "items", counts={}),
         examples=evaluated.examples,
         model=evaluated.model,
+        servable_report=artifact(GateReport, root / "servable", report={"index_recall": 0.98765}),
         card=card,
         reports_dir=str(root / "reports"),
         run_id="run-1",
@@ -161,3 +162,9 @@ def test_counts_are_empty_when_files_are_missing(tmp_path: pathlib.Path) -> None
         "counts": {},
         "rejected": {"interactions": {}, "items": {}},
     }
+
+
+def test_recall_of_the_index_is_shown_when_the_servable_was_measured(pushed_card) -> None:
+    metrics, page = pushed_card
+    assert metrics["servable"] == {"index_recall": 0.98765}
+    assert "index recall 0.988" in " ".join(page.text.split())

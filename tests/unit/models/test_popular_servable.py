@@ -36,25 +36,6 @@ def test_evaluate_leaves_seen_items_out_when_queries_differ(signatures) -> None:
     assert found[contract.CATALOGUE_SIZE].numpy().tolist() == [3, 3]
 
 
-@pytest.mark.parametrize("name", ["recommend", "serving_default"])
-def test_recommend_gives_everyone_the_popular_list_when_asked(signatures, name: str) -> None:
-    found = signatures[name](user_id=tf.constant([b"x", b""]), k=tf.constant(2))
-    assert found[contract.ITEM_ID].numpy().tolist() == [[b"b", b"c"]] * 2
-    assert found[contract.SOURCE].numpy().tolist() == [[b"popular", b"popular"]] * 2
-
-
-def test_rows_are_padded_when_k_exceeds_the_catalogue(signatures) -> None:
-    found = signatures["recommend"](user_id=tf.constant([b"x"]), k=tf.constant(4))
-    assert found[contract.ITEM_ID].numpy().tolist() == [[b"b", b"c", b"a", b""]]
-    assert found[contract.SOURCE].numpy().tolist() == [[b"popular"] * 3 + [b""]]
-
-
-@pytest.mark.parametrize("k", [0, 1001])
-def test_recommend_is_refused_when_k_is_out_of_range(signatures, k: int) -> None:
-    with pytest.raises(tf.errors.InvalidArgumentError, match="k must be between 1 and 1000"):
-        signatures["recommend"](user_id=tf.constant([b"x"]), k=tf.constant(k))
-
-
 @pytest.mark.parametrize(
     ("item_ids", "counts"), [([b"a", b"a"], [1.0, 2.0]), ([b"a", b"b"], [1.0])]
 )

@@ -118,6 +118,8 @@ def test_is_frozen_when_assigned_to() -> None:
         ("gate.floors={recall@7: 0.1}", "gate.floors", "Received: recall@7"),
         ("serving.candidates=200", "serving", "Raise serving.candidates"),
         ("retrieval=3", "retrieval", "Received: 3"),
+        ("gate={floors: {}, max_drop: {}, max_relative_drop: {}, min_lift: null}", "gate", "none"),
+        ("serving.candidates=100", "serving", "Received: 100"),
         ("name=Not a name", "name", "Received: 'Not a name'"),
         ("data.catalogue.numeric.year.pattern=(", "data.catalogue.numeric.year.pattern", "no regu"),
     ],

@@ -82,7 +82,7 @@ def test_pushes_only_behind_both_gates_when_nodes_run_as_soon_as_they_can() -> N
         ("seed=3", {"RetrievalTrainer", "RankingTrainer"}),
         ("transform.category_slots=8", {"Transform"}),
         ("index.kind=brute_force", {"ServableBuilder"}),
-        ("serving.max_k=100", {"ServableBuilder"}),
+        ("serving.max_k=100", {"ServableBuilder", "ServingGate"}),
         ("gate.min_lift=null", {"Evaluator"}),
         ("canary.users=3", {"ServingGate"}),
         ("card.sample_users=1", {"ModelCard"}),

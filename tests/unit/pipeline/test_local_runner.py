@@ -1,8 +1,11 @@
+import time
 from pathlib import Path
 
 import pytest
 
-from pipeline.local_runner import same_files
+from components.errors import MarqueeError
+from pipeline.layout import OutputLayout
+from pipeline.local_runner import check_clock, same_files
 
 
 @pytest.fixture
@@ -32,3 +35,13 @@ def test_differ_when_either_has_a_file_more(folders: tuple[Path, Path]) -> None:
 
 def test_differ_when_a_folder_is_missing(folders: tuple[Path, Path]) -> None:
     assert not same_files(folders[0], folders[1] / "none")
+
+
+def test_clock_is_refused_when_a_pushed_version_lies_in_the_future(tmp_path: Path) -> None:
+    layout = OutputLayout(tmp_path)
+    check_clock(layout)
+    (layout.serving / "123").mkdir(parents=True)
+    check_clock(layout)
+    (layout.serving / str(int(time.time()) + 1000)).mkdir()
+    with pytest.raises(MarqueeError, match="must be older than now"):
+        check_clock(layout)

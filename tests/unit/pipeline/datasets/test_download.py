@@ -1,4 +1,5 @@
 import http.server
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -123,9 +124,38 @@ def test_lists_the_names_when_the_name_is_unknown(tmp_path: Path) -> None:
         download("ml-9", tmp_path / "out")
 
 
-def test_refuses_when_there_is_no_archive(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="must be the zip file of ml-1m. Received: no file"):
-        download("ml-1m", tmp_path / "out", tmp_path / "none.zip")
+@pytest.mark.parametrize(
+    ("name", "received"),
+    [
+        ("none.zip", "No such file or directory"),
+        ("", "Is a directory"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_names_the_archive_when_it_cannot_be_read(tmp_path: Path, name: str, received: str) -> None:
+    expected = rf"{name} must be the zip file of ml-1m, and readable\. Received: {received}\."
+    with pytest.raises(DataError, match=expected):
+        download("ml-1m", tmp_path / "out", tmp_path / name)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_names_the_archive_when_reading_it_is_forbidden(
+    tmp_path: Path, make_archive: MakeArchive, members: Members
+) -> None:
+    archive = make_archive("ml-1m", members["ml-1m"])
+    archive.chmod(0)
+    with pytest.raises(DataError, match=r"ml-1m\.zip must be .* Received: Permission denied"):
+        download("ml-1m", tmp_path / "out", archive)
+
+
+def test_the_users_of_another_set_are_gone_when_the_new_one_has_none(
+    tmp_path: Path, make_archive: MakeArchive, members: Members
+) -> None:
+    out = tmp_path / "out"
+    download("ml-1m", out, make_archive("ml-1m", members["ml-1m"]))
+    (out / "notes.txt").write_text("mine")
+    download("ml-latest-small", out, make_archive("ml-latest-small", members["ml-latest-small"]))
+    assert sorted(file.name for file in out.iterdir()) == ["movies.csv", "notes.txt", "ratings.csv"]
 
 
 def test_refuses_when_the_archive_is_no_zip_file(tmp_path: Path) -> None:
