@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from typer.exceptions import TyperException
+
+from serving import defaults
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,8 +27,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-DEFAULT_TARGET = "127.0.0.1:8500"
 
 Data = Annotated[
     Path | None,
@@ -50,13 +51,24 @@ def main() -> None:
     # TensorFlow reads both when it is first imported, which no command has done by now.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from components.errors import MarqueeError
+    from components.errors import GateError, MarqueeError
 
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except TyperException as err:
+        command = getattr(getattr(err, "ctx", None), "command_path", "marquee")
+        problem = err.format_message().rstrip(".")
+        typer.echo(f"{problem}. See {command} --help." if problem else "", err=True)
+        sys.exit(EXIT_BAD_INPUT)
+    except GateError as err:
+        typer.echo(_one_line(err), err=True)
+        sys.exit(EXIT_REFUSED)
     except MarqueeError as err:
         typer.echo(_one_line(err), err=True)
         sys.exit(EXIT_BAD_INPUT)
+    except (typer.Abort, KeyboardInterrupt):
+        typer.echo("stopped", err=True)
+        sys.exit(EXIT_FAILED)
 
 
 @app.command()
@@ -121,14 +133,17 @@ def run(
 @app.command()
 def serve(
     model_dir: Annotated[Path, typer.Option(help="OUT/serving of a run.", metavar="DIR")],
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of gRPC; 0 picks a free one.")] = 8500,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = defaults.HOST,
+    port: Annotated[int, typer.Option(help="Port of gRPC; 0 picks a free one.")] = defaults.PORT,
     port_file: Annotated[
         str, typer.Option(help="File to write the bound port to.", metavar="FILE")
     ] = "",
     poll_interval_s: Annotated[
         float, typer.Option(help="Seconds between two looks for new versions.")
-    ] = 2.0,
+    ] = defaults.POLL_INTERVAL_S,
+    grace_s: Annotated[
+        float, typer.Option(help="Seconds that running requests have to end.")
+    ] = defaults.GRACE_S,
 ) -> None:
     """Serve pushed models over gRPC with TensorFlow Serving's API; new versions are loaded."""
     from serving.server import main as serve_main
@@ -139,6 +154,7 @@ def serve(
         port=port,
         port_file=port_file,
         poll_interval_s=poll_interval_s,
+        grace_s=grace_s,
     )
 
 
@@ -146,7 +162,7 @@ def serve(
 def recommend(
     user: Annotated[list[str], typer.Option(help="A user's id; may be given again.", metavar="ID")],
     k: ListLength = 10,
-    target: Target = DEFAULT_TARGET,
+    target: Target = defaults.TARGET,
 ) -> None:
     """Ask a server what to recommend to users."""
     from pipeline.ask import recommend_tables
@@ -160,7 +176,7 @@ def similar(
         list[str], typer.Option(help="An item's id; may be given again.", metavar="ID")
     ],
     k: ListLength = 10,
-    target: Target = DEFAULT_TARGET,
+    target: Target = defaults.TARGET,
 ) -> None:
     """Ask a server which items are related."""
     from pipeline.ask import similar_tables

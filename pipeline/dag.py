@@ -170,6 +170,7 @@ def _gate_nodes(
         examples=examples,
         canary_users=config.canary.users,
         start_timeout_s=config.canary.start_timeout_s,
+        max_k=config.serving.max_k,
         fingerprint=run.code_fingerprint,
     )
     pusher = tfx.components.Pusher(
@@ -191,6 +192,7 @@ def _gate_nodes(
         rejected_items=data["catalogue"].outputs["rejected"],
         examples=examples,
         model=model,
+        servable_report=training["servable"].outputs["report"],
         reports_dir=run.reports_dir,
         run_id=run.run_id,
         options_json=config.card.model_dump_json(),
