@@ -19,12 +19,14 @@ from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_pb2_grpc
 
 from models import contract, features
+from models.progress import report
 from models.requests import predict_request
 
 _BATCH = 2  # rows of a signature's probe
-_BEYOND_ANY_K = 1_000_000
-_ITEMS = 1000  # catalogue items of which a short list must lack none
+_REPORT_EVERY = 10  # users
 _MESSAGES_A_CHECK = 3
+# The server is on this machine: a proxy that the environment names must not be asked for it.
+LOOPBACK_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.enable_http_proxy", 0))
 _LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -60,7 +62,7 @@ class CanaryResult:
 
     Attributes:
         problems: check name to what is wrong; a check without any has passed.
-        latencies_ms: of each `recommend` for a canary user.
+        latencies_ms: of each `recommend` of an ordinary list for a canary user.
     """
 
     problems: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -86,17 +88,25 @@ class ServerLostError(Exception):
     """The server crashed or hangs: asking on is pointless."""
 
 
-def read_canary_data(examples_dir: Path, users: int) -> CanaryData:
-    """Reads the first `users` users, and some queries and items, of an examples artifact."""
+def read_canary_data(examples_dir: Path, users: int, max_k: int) -> CanaryData:
+    """Reads what requests are made of from an examples artifact.
+
+    Args:
+        examples_dir: with the splits users, queries and items; a missing one is read as empty.
+        users: how many users to read; the first ones.
+        max_k: length of the longest list to ask for. Of the catalogue as many items are read as
+            leave each user with so many that they have not seen, or all where there are fewer.
+    """
     found = []
     for record in _read_split(examples_dir, features.USERS_SPLIT, users):
         values = tf.train.Example.FromString(record).features.feature
         seen = (item.decode() for item in values[features.SEEN_ITEM_ID].bytes_list.value)
         user_id = values[features.USER_ID].bytes_list.value[0].decode()
         found.append(CanaryUser(user_id, frozenset(seen)))
+    enough = max_k + max((len(user.seen) for user in found), default=0)
     items = [
         tf.train.Example.FromString(record).features.feature[features.ITEM_ID]
-        for record in _read_split(examples_dir, features.ITEMS_SPLIT, _ITEMS)
+        for record in _read_split(examples_dir, features.ITEMS_SPLIT, enough)
     ]
     return CanaryData(
         users=found,
@@ -160,27 +170,28 @@ def list_problems(
 class Canary:
     """Replays requests against the server at `target`."""
 
-    def __init__(self, target: str, data: CanaryData, k: int, timeout_s: float) -> None:
+    def __init__(self, target: str, data: CanaryData, k: int, max_k: int, timeout_s: float) -> None:
         """Prepares; `replay` asks.
 
         Args:
-            target: HOST:PORT.
+            target: HOST:PORT on this machine.
             data: with at least one user.
-            k: length of the lists to ask for.
+            k: length of the lists whose latency is measured.
+            max_k: length of the longest list that the model offers.
             timeout_s: how long one request may take before the server counts as hanging.
         """
         self._target = target
         self._users = data.users
         self._queries = data.queries
         self._k = k
+        self._max_k = max_k
         self._timeout_s = timeout_s
-        self._known = set(data.item_ids).union(*(user.seen for user in data.users))
+        self._known = set(data.item_ids)
 
     def replay(self) -> CanaryResult:
         """Asks everything, and stops early only where the server is lost."""
         result = CanaryResult()
-        options = [("grpc.max_receive_message_length", -1)]
-        with grpc.insecure_channel(self._target, options=options) as channel:
+        with grpc.insecure_channel(self._target, options=LOOPBACK_OPTIONS) as channel:
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
             try:
                 self._ask_for_users(stub, result)
@@ -194,33 +205,50 @@ class Canary:
     def _ask_for_users(
         self, stub: prediction_service_pb2_grpc.PredictionServiceStub, result: CanaryResult
     ) -> None:
-        unknown = CanaryUser("", frozenset())
+        users = [*self._users, CanaryUser("", frozenset())]  # the last one is unknown
         answers = []
-        for user in [*self._users, unknown]:
-            inputs = {contract.USER_ID: [user.user_id], contract.K: np.int32(self._k)}
-            started_s = time.monotonic()
-            try:
-                outputs = self._predict(stub, contract.RECOMMEND, inputs)
-                lists = _texts(outputs[contract.ITEM_ID][0]), outputs[contract.SCORE][0].tolist()
-            except grpc.RpcError as err:
-                result.note("recommend answers", [f"user {user.user_id!r}: {_told(err)}"])
-                continue
-            except (KeyError, IndexError, UnicodeDecodeError) as err:
-                result.note("recommend answers", [f"user {user.user_id!r}: {err!r} in the answer"])
-                continue
-            result.note("recommend answers", [])
-            result.latencies_ms.append((time.monotonic() - started_s) * 1000.0)
-            answers.append((user, *lists))
-            self._known.update(item_id for item_id in lists[0] if item_id)
-        for user, item_ids, scores in answers:
-            found = list_problems(user, item_ids, scores, self._k, self._known)
+        for number, user in enumerate(users, start=1):
+            for k in (self._k, self._max_k):
+                lists = self._ask_for_list(stub, result, user, k)
+                if lists:
+                    answers.append((user, k, *lists))
+            if number % _REPORT_EVERY == 0 or number == len(users):
+                report(f"serving gate: asked for {number} of {len(users)} users")
+        for _, _, item_ids, _ in answers:
+            self._known.update(item_id for item_id in item_ids if item_id)
+        for user, k, item_ids, scores in answers:
+            found = list_problems(user, item_ids, scores, k, self._known)
             for check, problems in found.items():
                 result.note(check, problems)
+
+    def _ask_for_list(
+        self,
+        stub: prediction_service_pb2_grpc.PredictionServiceStub,
+        result: CanaryResult,
+        user: CanaryUser,
+        k: int,
+    ) -> tuple[list[str], list[float]] | None:
+        inputs = {contract.USER_ID: [user.user_id], contract.K: np.int32(k)}
+        asked = f"user {user.user_id!r}, k={k}"
+        started_s = time.monotonic()
+        try:
+            outputs = self._predict(stub, contract.RECOMMEND, inputs)
+            lists = _texts(outputs[contract.ITEM_ID][0]), outputs[contract.SCORE][0].tolist()
+        except grpc.RpcError as err:
+            result.note("recommend answers", [f"{asked}: {_told(err)}"])
+            return None
+        except (KeyError, IndexError, UnicodeDecodeError) as err:
+            result.note("recommend answers", [f"{asked}: {err!r} in the answer"])
+            return None
+        result.note("recommend answers", [])
+        if k == self._k:
+            result.latencies_ms.append((time.monotonic() - started_s) * 1000.0)
+        return lists
 
     def _ask_beyond_limits(
         self, stub: prediction_service_pb2_grpc.PredictionServiceStub, result: CanaryResult
     ) -> None:
-        for k in (0, _BEYOND_ANY_K):
+        for k in (0, self._max_k + 1):
             inputs = {contract.USER_ID: [self._users[0].user_id], contract.K: np.int32(k)}
             answer = "an answer"
             try:

@@ -20,7 +20,13 @@ from tfx.utils import path_utils
 
 from components.annotations import InputArtifact, OutputArtifact, Parameter, component
 from components.artifacts import GateReport
-from components.canary import Canary, Check, read_canary_data, report_checks
+from components.canary import (
+    LOOPBACK_OPTIONS,
+    Canary,
+    Check,
+    read_canary_data,
+    report_checks,
+)
 from components.errors import GateError
 from models.contract import MODEL_NAME
 
@@ -67,6 +73,7 @@ def judge(
     *,
     canary_users: int,
     k: int,
+    max_k: int,
     start_timeout_s: float,
     request_timeout_s: float,
 ) -> GateResult:
@@ -77,7 +84,8 @@ def judge(
         examples_dir: the examples artifact with the splits users, items and queries.
         log_file: where the server's output goes.
         canary_users: how many users to ask for.
-        k: length of their lists.
+        k: length of the lists whose latency is measured.
+        max_k: length of the longest list that the model offers, which is asked for too.
         start_timeout_s: how long start and load may take.
         request_timeout_s: how long a request may take.
 
@@ -87,7 +95,7 @@ def judge(
     Raises:
         GateError: if there is no user to ask for.
     """
-    data = read_canary_data(examples_dir, canary_users)
+    data = read_canary_data(examples_dir, canary_users, max_k)
     if not data.users:
         raise GateError(
             f"ServingGate needs at least one user with canary_users >= 1. Received: "
@@ -97,7 +105,7 @@ def judge(
     try:
         with _server(model_dir, log_file, started_s + start_timeout_s) as target:
             load_s = time.monotonic() - started_s
-            result = Canary(target, data, k, request_timeout_s).replay()
+            result = Canary(target, data, k, max_k, request_timeout_s).replay()
     except _NotServedError as err:
         return GateResult([Check(_LOADED, False, str(err))], time.monotonic() - started_s)
     return GateResult([Check(_LOADED, True, ""), *result.checks()], load_s, result.latency())
@@ -119,6 +127,7 @@ def ServingGate(  # noqa: N802  components are named like classes
     blessing: OutputArtifact[InfraBlessing],
     report: OutputArtifact[GateReport],
     fingerprint: Parameter[str],
+    max_k: Parameter[int],
     canary_users: Parameter[int] = 50,
     k: Parameter[int] = 10,
     start_timeout_s: Parameter[int] = 300,
@@ -134,7 +143,8 @@ def ServingGate(  # noqa: N802  components are named like classes
         report: `report.json` and the server's log.
         fingerprint: of the code; in the cache's key alone.
         canary_users: how many users to ask for.
-        k: length of their lists.
+        k: length of the lists whose latency is measured.
+        max_k: length of the longest list that the model offers, which is asked for too.
         start_timeout_s: how long the server may take to load the model.
         request_timeout_s: how long a request may take.
     """
@@ -146,6 +156,7 @@ def ServingGate(  # noqa: N802  components are named like classes
         folder / SERVER_LOG_FILE,
         canary_users=canary_users,
         k=k,
+        max_k=max_k,
         start_timeout_s=start_timeout_s,
         request_timeout_s=request_timeout_s,
     )
@@ -193,7 +204,7 @@ def _wait_until_served(
     target = f"127.0.0.1:{port_file.read_text()}"
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = MODEL_NAME
-    with grpc.insecure_channel(target) as channel:
+    with grpc.insecure_channel(target, options=LOOPBACK_OPTIONS) as channel:
         stub = model_service_pb2_grpc.ModelServiceStub(channel)
         while not _is_loaded(stub, request):
             check_process()

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -91,6 +91,8 @@ class _Toy(tf.Module):
         item_id = tf.gather(self._names, rank)
         if self._flaw == "short":
             item_id = tf.where(tf.range(k) < 3, item_id, "")
+        if self._flaw == "runs_dry":
+            item_id = tf.where(tf.range(k) < 12, item_id, "")
         return {"item_id": item_id, "score": scores, "source": tf.fill(tf.shape(rank), "popular")}
 
     def similar(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -142,12 +144,13 @@ def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 class ServerProcess:
     """A model server in a process of its own, and stubs to ask it with."""
 
-    def __init__(self, base_path: Path, folder: Path) -> None:
+    def __init__(self, base_path: Path, folder: Path, options: Sequence[str]) -> None:
         self.base_path = base_path
         self.log = folder / "server.log"
         port_file = folder / "port"
         command = [sys.executable, "-m", "serving.server", "--model-dir", str(base_path)]
         command += ["--port", "0", "--port-file", str(port_file), "--poll-interval-s", "0.1"]
+        command += options
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         wait_until(port_file.exists, 60.0)
@@ -197,13 +200,13 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> None:
 @pytest.fixture(scope="session")
 def start_server(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[[], AbstractContextManager[ServerProcess]]:
+) -> Callable[..., AbstractContextManager[ServerProcess]]:
     @contextmanager
-    def start() -> Iterator[ServerProcess]:
+    def start(*options: str) -> Iterator[ServerProcess]:
         folder = tmp_path_factory.mktemp("server")
         base_path = folder / "recommender"
         base_path.mkdir()
-        server = ServerProcess(base_path, folder)
+        server = ServerProcess(base_path, folder, options)
         try:
             yield server
         finally:

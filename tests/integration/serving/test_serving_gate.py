@@ -1,6 +1,7 @@
 """Sound and broken models before the gate, each behind a real server."""
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ from tfx.types import standard_artifacts
 from components.artifacts import GateReport
 from components.canary import Canary, CanaryData, CanaryUser
 from components.serving_gate import ServingGate, judge
+from models.progress import PROGRESS_LOGGER
 from serving.client import RecommenderClient
 from serving.server import ModelServer
 
+_MAX_K = 50  # as the toy has it
 # As the toy has it: u<n> has seen the first n of 30 items.
 _ITEMS = [f"i{number:02d}" for number in range(30)]
-_USERS = [CanaryUser(f"u{n}", frozenset(_ITEMS[:n])) for n in (0, 1, 2, 25)]
+# The last one has seen the whole catalogue.
+_USERS = [CanaryUser(f"u{n}", frozenset(_ITEMS[:n])) for n in (0, 1, 2, 30)]
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def replay(toy_model: Callable[[str], Path], tmp_path: Path) -> Callable[[str], 
             with RecommenderClient(target) as client:
                 client.wait_until_ready(30.0)
             data = CanaryData(_USERS, [b""], _ITEMS)
-            checks = Canary(target, data, 10, 10.0).replay().checks()
+            checks = Canary(target, data, 10, _MAX_K, 10.0).replay().checks()
         return {check.name: check.message for check in checks if not check.passed}
 
     return replay
@@ -58,6 +62,8 @@ def replay(toy_model: Callable[[str], Path], tmp_path: Path) -> Callable[[str], 
         ("duplicates", "unique items", "user 'u0' gets 'i03' more than once"),
         ("increasing", "sorted", "user 'u0' gets scores that increase"),
         ("short", "full lists", "user 'u0' gets 3 of 10 items, although 'i03' is left"),
+        # Enough for a short list, and not for the longest that clients may ask for.
+        ("runs_dry", "full lists", "user 'u0' gets 12 of 50 items, although 'i12' is left"),
         ("error", "recommend answers", "INVALID_ARGUMENT: u1 breaks this model"),
         ("any_k", "k=0 is refused", "k=0 must give INVALID_ARGUMENT. Received: an answer"),
     ],
@@ -67,9 +73,13 @@ def test_the_right_check_fails_when_model_has_a_flaw(
 ) -> None:
     failed = replay(flaw)
     assert message in failed[check]
-    # The probe of each signature asks for u1 too, and any k means any.
-    related = {"error": {"recommend answers", "serving_default answers"}}
-    assert set(failed) <= {check, "k=1000000 is refused"} | related.get(flaw, set())
+    # The probe of each signature asks for u1 too, any k means any, and the item whose place the
+    # duplicate takes is never listed.
+    related = {
+        "error": {"recommend answers", "serving_default answers"},
+        "duplicates": {"full lists"},
+    }
+    assert set(failed) <= {check, "k=51 is refused"} | related.get(flaw, set())
 
 
 def test_scores_are_refused_when_they_are_no_numbers(
@@ -95,6 +105,7 @@ def _run_component(model: Path, examples: Path, folder: Path, **options: Any) ->
     artifacts["examples"].uri = str(examples)
     options = {
         "fingerprint": "",
+        "max_k": _MAX_K,
         "canary_users": 50,
         "k": 10,
         "start_timeout_s": 60,
@@ -107,8 +118,17 @@ def _run_component(model: Path, examples: Path, folder: Path, **options: Any) ->
 
 
 def test_model_is_blessed_when_it_is_sound(
-    toy_model: Callable[[str], Path], examples: Path, tmp_path: Path
+    toy_model: Callable[[str], Path],
+    examples: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    # A proxy of the cluster's must not be asked for a server on this machine. Nobody listens there.
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    caplog.set_level(logging.INFO, logger=PROGRESS_LOGGER)
     blessing, report = _run_component(toy_model(""), examples, tmp_path)
     assert report["verdict"] == "blessed"
     assert all(check["passed"] for check in report["checks"]), report
@@ -117,6 +137,7 @@ def test_model_is_blessed_when_it_is_sound(
     # Four users of the split, and the unknown one.
     assert report["latency"]["count"] == 5
     assert blessing.get_int_custom_property("blessed") == 1
+    assert "serving gate: asked for 5 of 5 users" in caplog.messages
     assert (tmp_path / "blessing" / "INFRA_BLESSED").exists()
 
 
@@ -146,6 +167,7 @@ def test_reason_is_told_when_model_cannot_be_loaded(examples: Path, tmp_path: Pa
         tmp_path / "server.log",
         canary_users=5,
         k=10,
+        max_k=_MAX_K,
         start_timeout_s=60.0,
         request_timeout_s=5.0,
     )
@@ -162,6 +184,7 @@ def test_model_is_refused_when_server_is_too_slow(
         tmp_path / "server.log",
         canary_users=5,
         k=10,
+        max_k=_MAX_K,
         start_timeout_s=0.5,
         request_timeout_s=5.0,
     )

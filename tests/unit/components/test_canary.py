@@ -43,6 +43,10 @@ def test_nothing_is_wrong_when_short_list_holds_all_that_is_left() -> None:
     assert _failed(["a", "", ""], [0.9, 0.0, 0.0], {"a", "s1", "s2"}) == {}
 
 
+def test_nothing_is_wrong_when_list_is_empty_and_all_was_seen() -> None:
+    assert _failed(["", "", ""], [0.0, 0.0, 0.0], {"s1", "s2"}) == {}
+
+
 @pytest.mark.parametrize(
     ("item_ids", "scores", "check", "message"),
     [
@@ -87,7 +91,7 @@ def test_data_is_read_when_splits_are_there(tmp_path: Path) -> None:
     _write_split(tmp_path, "users", users)
     _write_split(tmp_path, "queries", [{"user_id": [b"u1"]}] * 5)
     _write_split(tmp_path, "items", [{"item_id": [b"i1"]}, {"item_id": [b"i2"]}])
-    data = read_canary_data(tmp_path, 2)
+    data = read_canary_data(tmp_path, 2, 10)
     assert data.users == [CanaryUser("u0", frozenset()), CanaryUser("u1", frozenset({"i1"}))]
     assert data.item_ids == ["i1", "i2"]
     # One query a row of a probe.
@@ -96,6 +100,14 @@ def test_data_is_read_when_splits_are_there(tmp_path: Path) -> None:
     ] * 2
 
 
+def test_enough_items_are_read_when_a_history_is_long(tmp_path: Path) -> None:
+    seen = [b"i%d" % number for number in range(7)]
+    _write_split(tmp_path, "users", [{"user_id": [b"u"], "seen_item_id": seen}])
+    _write_split(tmp_path, "items", [{"item_id": [b"i%d" % number]} for number in range(20)])
+    # Of the first 3 + 7 items the user cannot have seen more than 7: a list of 3 must be full.
+    assert read_canary_data(tmp_path, 1, 3).item_ids == [f"i{number}" for number in range(10)]
+
+
 def test_data_is_empty_when_splits_are_missing(tmp_path: Path) -> None:
-    data = read_canary_data(tmp_path, 2)
+    data = read_canary_data(tmp_path, 2, 10)
     assert (data.users, data.queries, data.item_ids) == ([], [], [])

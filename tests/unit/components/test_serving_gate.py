@@ -40,6 +40,7 @@ def test_gate_fails_when_there_is_nobody_to_ask_for(tmp_path: Path) -> None:
             tmp_path / "log",
             canary_users=5,
             k=10,
+            max_k=50,
             start_timeout_s=1.0,
             request_timeout_s=1.0,
         )
