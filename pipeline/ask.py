@@ -1,17 +1,23 @@
 """Tables of what a server answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from rich.table import Table
 from rich.text import Text
 
 from serving.client import Recommendation, RecommenderClient
+from serving.client_errors import ModelNotReadyError
+
+LOAD_TIMEOUT_S = 60.0  # for a server that has just been started to load its model
+
+_Answer = TypeVar("_Answer")
 
 
 def recommend_tables(user_ids: Sequence[str], k: int, target: str) -> Iterator[Table]:
     """Yields a table of recommendations for each user."""
     with RecommenderClient(target) as client:
-        lists = client.recommend_many(user_ids, k)
+        lists = _once_loaded(client, lambda: client.recommend_many(user_ids, k))
     for user_id, found in zip(user_ids, lists, strict=True):
         yield _table(f"For user {user_id}", found, with_source=True)
 
@@ -19,10 +25,19 @@ def recommend_tables(user_ids: Sequence[str], k: int, target: str) -> Iterator[T
 def similar_tables(item_ids: Sequence[str], k: int, target: str) -> Iterator[Table]:
     """Yields a table of related items for each item."""
     with RecommenderClient(target) as client:
-        described = client.describe(item_ids)
+        described = _once_loaded(client, lambda: client.describe(item_ids))
         for item_id, description in zip(item_ids, described, strict=True):
             found = client.similar(item_id, k)
             yield _table(f"Like {description.title or item_id}", found, with_source=False)
+
+
+def _once_loaded(client: RecommenderClient, ask: Callable[[], _Answer]) -> _Answer:
+    try:
+        return ask()
+    except ModelNotReadyError:
+        # A server answers before its model is loaded; one that is not there is not waited for.
+        client.wait_until_ready(LOAD_TIMEOUT_S)
+        return ask()
 
 
 def _table(title: str, found: Sequence[Recommendation], with_source: bool) -> Table:

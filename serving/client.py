@@ -18,22 +18,24 @@ from tensorflow_serving.apis import (
 
 from models import contract
 from models.requests import predict_request
+from serving.channel import open_channel
 from serving.client_errors import (
+    InvalidRequestError,
     ModelNotFoundError,
     ModelNotReadyError,
     ServerUnavailableError,
     from_rpc_error,
 )
+from serving.defaults import TARGET
 
-DEFAULT_TARGET = "127.0.0.1:8500"
 DEFAULT_TIMEOUT_S = 5.0
 _READY_POLL_S = 0.2
-_OPTIONS = [
-    ("grpc.max_receive_message_length", -1),
+_MAX_INT32 = 2**31 - 1  # what the signatures take k as
+_OPTIONS = (
     # A server that is just starting is found within a second, not after gRPC's growing pauses.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
-]
+)
 
 _Answer = TypeVar("_Answer")
 
@@ -74,7 +76,7 @@ class RecommenderClient:
 
     def __init__(
         self,
-        target: str = DEFAULT_TARGET,
+        target: str = TARGET,
         *,
         timeout_s: float = DEFAULT_TIMEOUT_S,
         model_name: str = contract.MODEL_NAME,
@@ -89,7 +91,7 @@ class RecommenderClient:
         self._target = target
         self._timeout_s = timeout_s
         self._model_name = model_name
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._channel = open_channel(target, _OPTIONS)
         self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
 
@@ -174,6 +176,12 @@ class RecommenderClient:
     def _lists(
         self, signature: str, input_name: str, ids: Sequence[str], k: int
     ) -> list[list[Recommendation]]:
+        # Numpy would wrap it round to some other number, which the server cannot tell from k.
+        if abs(k) > _MAX_INT32:
+            raise InvalidRequestError(
+                f"k must be between 1 and the model's limit, serving.max_k. Received: {k}. "
+                "Ask for fewer."
+            )
         outputs = self._predict(signature, {input_name: _texts(ids), contract.K: np.int32(k)})
         item_ids = [_decoded(row) for row in outputs[contract.ITEM_ID]]
         scores = outputs[contract.SCORE].tolist()

@@ -152,12 +152,15 @@ class ModelManager:
                 self.poll()
             except OSError as err:
                 self._complain(f"Cannot read {self._base_path}: {err}")
+            # Whatever it is, without this thread no new version would ever be served again.
+            except Exception as err:
+                self._complain(f"Looking at {self._base_path} failed: {err!r}", err)
             if self._stopping.wait(self._poll_interval_s):
                 return
 
-    def _complain(self, message: str) -> None:
+    def _complain(self, message: str, defect: Exception | None = None) -> None:
         if message != self._complaint:
-            _LOG.warning("%s.", message)
+            _LOG.log(logging.ERROR if defect else logging.WARNING, "%s.", message, exc_info=defect)
             self._complaint = message
 
     def _load(self, version: Version) -> bool:

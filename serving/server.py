@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,15 +22,14 @@ from tensorflow_serving.apis import (
 )
 
 from models.contract import MODEL_NAME
+from serving.defaults import GRACE_S, HOST, POLL_INTERVAL_S, PORT
 from serving.errors import ServingError
 from serving.model_manager import ModelManager
 from serving.model_service import ModelService
 from serving.prediction_service import PredictionService
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8500
-DEFAULT_POLL_INTERVAL_S = 1.0
-DEFAULT_GRACE_S = 10.0
+_LOG = logging.getLogger(__name__)
+_JOIN_S = 1.0  # for threads to end whose requests have been answered or cancelled
 _WORKERS = 16  # requests that run at once; more wait their turn
 _HEALTH_SERVICES = (
     health.OVERALL_HEALTH,
@@ -53,9 +53,9 @@ class ModelServer:
         base_path: str | Path,
         *,
         model_name: str = MODEL_NAME,
-        host: str = DEFAULT_HOST,
-        port: int = DEFAULT_PORT,
-        poll_interval_s: float = DEFAULT_POLL_INTERVAL_S,
+        host: str = HOST,
+        port: int = PORT,
+        poll_interval_s: float = POLL_INTERVAL_S,
     ) -> None:
         """Prepares a server; `start` binds it.
 
@@ -70,6 +70,8 @@ class ModelServer:
         self.port = port
         self._stop_once = threading.Lock()
         self._stopped = threading.Event()
+        self._all_ended = True
+        self._requests = ThreadPoolExecutor(_WORKERS, "request")
         self._health = health.HealthServicer(
             experimental_non_blocking=True,
             experimental_thread_pool=ThreadPoolExecutor(1, "health"),
@@ -101,16 +103,22 @@ class ModelServer:
         self._manager.start()
         return self.port
 
-    def stop(self, grace_s: float = DEFAULT_GRACE_S) -> None:
-        """Refuses new requests, lets running ones end within `grace_s` seconds, then stops."""
+    def stop(self, grace_s: float = GRACE_S) -> bool:
+        """Refuses new requests, lets running ones end within `grace_s` seconds, then stops.
+
+        Returns:
+            Whether every request has ended. One that hangs in the graph cannot be interrupted, and
+            its thread keeps the interpreter from ending.
+        """
         with self._stop_once:
-            if self._stopped.is_set():
-                return
-            # Watchers of the health service turn away before the port closes.
-            self._health.enter_graceful_shutdown()
-            self._server.stop(grace_s).wait()
-            self._manager.stop()
-            self._stopped.set()
+            if not self._stopped.is_set():
+                # Watchers of the health service turn away before the port closes.
+                self._health.enter_graceful_shutdown()
+                self._server.stop(grace_s).wait()
+                self._manager.stop()
+                self._all_ended = self._join_requests()
+                self._stopped.set()
+            return self._all_ended
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Blocks until the server has stopped, and returns whether it has within `timeout_s`."""
@@ -130,7 +138,7 @@ class ModelServer:
 
     def _create_server(self) -> grpc.Server:
         server = grpc.server(
-            ThreadPoolExecutor(_WORKERS, "request"),
+            self._requests,
             options=[
                 # Two servers on one port would answer in turns, with different models.
                 ("grpc.so_reuseport", 0),
@@ -147,6 +155,15 @@ class ModelServer:
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         return server
+
+    def _join_requests(self) -> bool:
+        # The executor waits for its threads without a limit of time, so another thread does that.
+        join = threading.Thread(
+            target=self._requests.shutdown, kwargs={"cancel_futures": True}, daemon=True
+        )
+        join.start()
+        join.join(_JOIN_S)
+        return not join.is_alive()
 
     def _set_health(self, status: int) -> None:
         for service in _HEALTH_SERVICES:
@@ -178,12 +195,12 @@ def serve(
     model_dir: str | Path,
     *,
     model_name: str = MODEL_NAME,
-    host: str = DEFAULT_HOST,
-    port: int = DEFAULT_PORT,
-    poll_interval_s: float = DEFAULT_POLL_INTERVAL_S,
-    grace_s: float = DEFAULT_GRACE_S,
+    host: str = HOST,
+    port: int = PORT,
+    poll_interval_s: float = POLL_INTERVAL_S,
+    grace_s: float = GRACE_S,
     on_bound: Callable[[int], None] = lambda port: None,
-) -> None:
+) -> bool:
     """Serves until SIGTERM or SIGINT, then stops gracefully. Call it from the main thread.
 
     Args:
@@ -193,7 +210,10 @@ def serve(
         port: 0 picks a free one.
         poll_interval_s: seconds between two looks for new versions.
         grace_s: seconds that running requests have to end.
-        on_bound: told the port, once requests are accepted.
+        on_bound: told the port, once requests are accepted; a model may not be loaded yet.
+
+    Returns:
+        Whether every request has ended; else the interpreter cannot end by itself.
 
     Raises:
         ServingError: if there is nothing to serve from, or the port cannot be bound.
@@ -215,6 +235,7 @@ def serve(
     try:
         on_bound(server.start())
         asked_to_stop.wait()
+        return server.stop(grace_s)
     finally:
         server.stop(grace_s)
         for number, handler in previous.items():
@@ -224,12 +245,15 @@ def serve(
 def main(
     model_dir: Annotated[str, typer.Option(help="Base path, or the folder above it.")],
     model_name: Annotated[str, typer.Option(help="Name that requests must give.")] = MODEL_NAME,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = DEFAULT_HOST,
-    port: Annotated[int, typer.Option(help="0 picks a free port.")] = DEFAULT_PORT,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = HOST,
+    port: Annotated[int, typer.Option(help="0 picks a free port.")] = PORT,
     port_file: Annotated[str, typer.Option(help="File to write the bound port to.")] = "",
     poll_interval_s: Annotated[
         float, typer.Option(help="Seconds between two looks for new versions.")
-    ] = DEFAULT_POLL_INTERVAL_S,
+    ] = POLL_INTERVAL_S,
+    grace_s: Annotated[
+        float, typer.Option(help="Seconds that running requests have to end.")
+    ] = GRACE_S,
 ) -> None:
     """Serves a model over gRPC until it is told to stop: `python -m serving.server`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -242,17 +266,24 @@ def main(
         typer.echo(f"Serving {model_name} on {host}:{bound}")
 
     try:
-        serve(
+        all_ended = serve(
             model_dir,
             model_name=model_name,
             host=host,
             port=port,
             poll_interval_s=poll_interval_s,
+            grace_s=grace_s,
             on_bound=announce,
         )
     except ServingError as err:
         typer.echo(str(err), err=True)
         raise typer.Exit(2) from err
+    if not all_ended:
+        _LOG.error("The process ends without the requests that still run after %g s.", grace_s)
+        logging.shutdown()
+        sys.stdout.flush()
+        # A regular exit waits for all threads.
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,24 @@ def test_limit_is_told_when_k_is_out_of_range(client: RecommenderClient) -> None
         client.recommend("u1", k=0)
 
 
+def test_lists_end_when_catalogue_or_unseen_items_do(client: RecommenderClient) -> None:
+    # 30 items in all; u30 has seen each of them.
+    assert [len(items) for items in client.recommend_many(["u0", "u29", "u30"], k=50)] == [30, 1, 0]
+    assert len(client.similar("i00", k=50)) == 30
+
+
+def test_server_is_reached_when_environment_names_a_proxy(
+    target: str, client: RecommenderClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del client  # it has waited until the model is loaded
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")  # nobody listens there
+    with RecommenderClient(target) as behind_proxy:
+        assert behind_proxy.model_version() == 4
+
+
 def test_name_is_told_when_server_has_another_model(target: str) -> None:
     with (
         RecommenderClient(target, model_name="other") as client,

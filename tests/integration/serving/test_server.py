@@ -25,6 +25,7 @@ from tensorflow_serving.apis import (
 )
 
 _STATES = get_model_status_pb2.ModelVersionStatus
+_LOST = (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
@@ -259,6 +260,21 @@ def test_running_request_ends_well_when_server_is_told_to_stop(
         server.process.terminate()
         assert tf.make_ndarray(running.result().outputs["count"]) == steps
         assert server.process.wait(20.0) == 0
+
+
+def test_process_ends_when_a_request_hangs(
+    start_server: Any, toy_model: Callable[..., Path]
+) -> None:
+    with start_server("--grace-s", "0.5") as server:
+        server.push(1, toy_model("hang"))
+        # u1 hangs in the graph, which nothing can interrupt.
+        hanging = server.predictions.Predict.future(_request(user_id=["u1"], k=1), timeout=60.0)
+        time.sleep(0.5)
+        server.process.terminate()
+        # Half a second of grace, and a second each for threads and the watcher to end.
+        assert server.process.wait(10.0) == 1
+        assert "ends without the requests that still run" in server.log.read_text()
+        assert hanging.exception().code() in _LOST
 
 
 def test_command_ends_with_one_line_when_folder_is_missing(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import logging
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,3 +173,35 @@ def test_version_stays_usable_when_another_took_over(manager: ModelManager, push
     request = predict_request("", {"user_id": ["u"], "k": 1})
     assert held.number == 1
     assert sorted(held.predict("", request.inputs)) == ["item_id", "score"]
+
+
+def test_watching_goes_on_when_a_look_fails(
+    tmp_path: Path, push: _Push, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[int] = []
+
+    def fail_at_first() -> None:
+        calls.append(len(calls))
+        if len(calls) == 1:
+            raise RuntimeError("a defect of ours")
+
+    push(1)
+    manager = ModelManager(tmp_path, "toy", 0.01, fail_at_first, settle_s=0.0)
+    manager.start()
+    try:
+        _wait_until(lambda: len(calls) == 1)
+        push(2)
+        _wait_until(lambda: len(calls) == 2)
+    finally:
+        manager.stop()
+    assert manager.current().number == 2
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert "a defect of ours" in str(record.exc_info)
+    assert record.levelno == logging.ERROR
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 20.0
+    while not condition():
+        assert time.monotonic() < deadline_s, "not within 20 s"
+        time.sleep(0.01)
