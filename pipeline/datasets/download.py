@@ -59,7 +59,7 @@ def download(
     """Writes a public data set as `ratings.csv`, `movies.csv` and, where there is one, `users.csv`.
 
     The files are UTF-8 with MovieLens' current headers. They appear in `out` once all of them are
-    complete.
+    complete; a `users.csv` that this set does not have is removed then, since it is of another one.
 
     Args:
         name: one of NAMES.
@@ -91,7 +91,11 @@ def download(
             files = sorted(converted.iterdir())
             for file in files:
                 os.replace(file, out / file.name)
-            return [out / file.name for file in files]
+            written = [out / file.name for file in files]
+            leftover = out / movielens.USERS_FILE
+            if leftover not in written:
+                leftover.unlink(missing_ok=True)
+            return written
     except OSError as err:
         raise DataError(f"{out} must be a folder to write to. Received: {err}.") from err
 
@@ -127,10 +131,15 @@ def _fetch(url: str, target: Path, md5: str | None, progress: Progress | None) -
 
 
 def _convert(archive: Path, name: str, source: _Source, folder: Path) -> None:
-    if not archive.is_file():
-        raise DataError(f"{archive} must be the zip file of {name}. Received: no file.")
     try:
-        with zipfile.ZipFile(archive) as opened:
+        stream = archive.open("rb")
+    except OSError as err:
+        raise DataError(
+            f"{archive} must be the zip file of {name}, and readable. Received: {err.strerror}. "
+            "Name another file with --archive FILE, or leave it out to fetch one."
+        ) from err
+    try:
+        with stream, zipfile.ZipFile(stream) as opened:
             _check_members(archive, opened, name, source.members)
             source.convert(movielens.Archive(archive, opened, name), folder)
     # RuntimeError: encrypted. NotImplementedError: a compression that Python does not know.

@@ -12,6 +12,7 @@ from components.errors import DataError
 RATINGS_HEADER = ("userId", "movieId", "rating", "timestamp")
 MOVIES_HEADER = ("movieId", "title", "genres")
 USERS_HEADER = ("userId", "gender", "age", "occupation", "zipCode")
+USERS_FILE = "users.csv"  # not every set has one
 NO_GENRE = "(no genres listed)"
 UNKNOWN_GENRE = "unknown"  # how ml-100k says it
 
@@ -86,7 +87,7 @@ def convert_100k(archive: Archive, folder: Path) -> None:
     )
     users = archive.rows("u.user", "|", 5)
     _write(
-        folder / "users.csv",
+        folder / USERS_FILE,
         USERS_HEADER,
         ((user, gender, age, job, code) for user, age, gender, job, code in users),
     )
@@ -100,7 +101,7 @@ def convert_1m(archive: Archive, folder: Path) -> None:
     """
     _write(folder / "ratings.csv", RATINGS_HEADER, archive.rows("ratings.dat", "::", 4))
     _write(folder / "movies.csv", MOVIES_HEADER, archive.rows("movies.dat", "::", 3))
-    _write(folder / "users.csv", USERS_HEADER, archive.rows("users.dat", "::", 5))
+    _write(folder / USERS_FILE, USERS_HEADER, archive.rows("users.dat", "::", 5))
 
 
 def _carried(genres: Sequence[str], flags: Sequence[str]) -> str:
