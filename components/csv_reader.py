@@ -5,23 +5,25 @@ A record is usually one line. Where quotes are left open at a line's end, up to
 a title work and a stray quote costs one row instead of the rest of the file.
 """
 
-# Beam's functions have no types.
-# mypy: disable-error-code="no-untyped-call"
-
 import csv
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes, FileMetadata, FileSystem
 from apache_beam.io.filesystems import FileSystems
+from tfx.dsl.io import fileio
 
 from components.errors import DataError
 from components.rejects import MALFORMED, RejectedRow
 
 CHUNK_BYTES = 4 << 20  # about 160,000 interactions: small beside a worker's memory
 MAX_RECORD_LINES = 20
+_MEGABYTE = 1e6  # bytes
 _BOM = b"\xef\xbb\xbf"
+_WILDCARD = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,16 @@ class Records:
 def find_files(data_dir: str, pattern: str, key: str) -> list[tuple[str, str]]:
     """Returns (path, path inside `data_dir`) of the files that match `pattern`, sorted.
 
+    Only the pattern may have wildcards: the folder's name means itself.
+
     Raises:
         DataError: if none matches, or one is empty.
     """
-    full_pattern = os.path.join(data_dir, pattern)
-    found = sorted(FileSystems.match([full_pattern])[0].metadata_list, key=lambda m: m.path)
+    found = sorted(_match(data_dir, pattern), key=lambda m: m.path)
     if not found:
         raise DataError(
-            f"{full_pattern}: no such file. Expected it under the data folder {data_dir}. "
+            f"{os.path.join(data_dir, pattern)}: no such file. "
+            f"Expected it under the data folder {data_dir}. "
             f"Put it there, or name the right file in {key}."
         )
     for metadata in found:
@@ -134,6 +138,16 @@ def plan_chunks(
             yield FileChunk(path, name, file, start, length, first_line)
             start += length
             first_line += sum(part.count(b"\n") for part in parts)
+
+
+def describe(chunks: list[FileChunk]) -> str:
+    """Says how much there is to read."""
+    files = len({chunk.file for chunk in chunks})
+    megabytes = sum(chunk.length for chunk in chunks) / _MEGABYTE
+    return (
+        f"{files} {'file' if files == 1 else 'files'}, {megabytes:.1f} MB in "
+        f"{len(chunks)} {'chunk' if len(chunks) == 1 else 'chunks'}"
+    )
 
 
 def read_chunk(chunk: FileChunk, width: int) -> Records:
@@ -195,6 +209,22 @@ def parse_record(record: bytes, width: int | None) -> list[str] | None:
     except (UnicodeDecodeError, csv.Error, StopIteration):
         return None
     return fields if width is None or len(fields) == width else None
+
+
+def _match(data_dir: str, pattern: str) -> list[FileMetadata]:
+    # Not FileSystems.match: it would look for wildcards in the folder's name too.
+    filesystem: Any = FileSystems.get_filesystem(data_dir)
+    path = os.path.join(data_dir, pattern)
+    wildcard = _WILDCARD.search(pattern)
+    if wildcard is None:
+        return [filesystem.metadata(path)] if filesystem.exists(path) else []
+    plain = os.path.dirname(pattern[: wildcard.start()])
+    folder = os.path.join(data_dir, plain)
+    wanted = re.compile(FileSystem.translate_pattern(os.path.relpath(pattern, plain or ".")))
+    found = (
+        os.path.join(parent, name) for parent, _, names in fileio.walk(folder) for name in names
+    )
+    return [filesystem.metadata(p) for p in found if wanted.match(os.path.relpath(p, folder))]
 
 
 def _parse_joined(lines: list[bytes], position: int, width: int) -> tuple[list[str] | None, int]:

@@ -92,6 +92,35 @@ def test_files_are_sorted_when_a_pattern_matches_several(tmp_path):
     assert names == ["a.csv", "b.csv"]
 
 
+@pytest.mark.parametrize("folder", ["data [new]", "d*", "what?", "[!a]"])
+def test_the_folder_means_itself_when_its_name_has_wildcards(tmp_path, folder):
+    for name in (folder, "data n", "dx", "whatx", "b"):
+        (tmp_path / name / "span-1").mkdir(parents=True)
+        write(tmp_path / name, b"x\n")
+        write(tmp_path / name / "span-1", b"x\n")
+    data_dir = str(tmp_path / folder)
+    for pattern, expected in (
+        ("a.csv", ["a.csv"]),
+        ("[ab].csv", ["a.csv"]),
+        ("span-*/*.csv", ["span-1/a.csv"]),
+        ("span-1/*.csv", ["span-1/a.csv"]),
+    ):
+        found = csv_reader.find_files(data_dir, pattern, "data.file")
+        assert found == [(f"{data_dir}/{name}", name) for name in expected]
+
+
+def test_an_error_names_the_pattern_when_the_folder_does_not_exist(tmp_path):
+    with pytest.raises(DataError, match=r"none/\*\.csv: no such file"):
+        csv_reader.find_files(str(tmp_path / "none"), "*.csv", "data.file")
+
+
+def test_files_megabytes_and_chunks_are_counted_when_described():
+    chunks = [FileChunk("p", "n", file, 0, 600_000, 2) for file in (0, 0, 1)]
+    # 3 chunks of 0.6 MB.
+    assert csv_reader.describe(chunks) == "2 files, 1.8 MB in 3 chunks"
+    assert csv_reader.describe(chunks[:1]) == "1 file, 0.6 MB in 1 chunk"
+
+
 @pytest.mark.parametrize("first_line", [b"\n", b"\xff,\xfe\n", b',"\n'])
 def test_an_error_shows_the_first_line_when_it_is_no_header(tmp_path, first_line):
     with pytest.raises(DataError, match=r"a\.csv:1: expected a header line"):
