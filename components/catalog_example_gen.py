@@ -1,8 +1,5 @@
 """CatalogExampleGen: reads the item catalogue into Examples, one an item."""
 
-# Beam's functions have no types.
-# mypy: disable-error-code="no-untyped-call"
-
 import zlib
 from collections.abc import Iterable, Iterator
 
@@ -18,10 +15,9 @@ from components.catalogue_rows import CataloguePositions, CatalogueRow
 from components.csv_reader import FileChunk
 from components.options import CatalogueOptions, DataOptions
 from models import features
+from models.progress import report
 
 SHARD_BYTES = 4 << 20  # of input a file of Examples
-_READ = "read-"  # staged: rows read and rejected rows, one file a chunk
-_DUPLICATES = "duplicates-"  # staged: rejected rows, one file a shard
 
 
 @beam_component
@@ -74,6 +70,7 @@ def write_catalogue(
     ]
     shards = max(1, sum(chunk.length for chunk in chunks) // SHARD_BYTES)
     widths = [len(header.columns) for header in headers]
+    report(f"reading {csv_reader.describe(chunks)}")
     with staging.folder_in(rejected_uri) as folder:
         with pipeline as p:
             _ = (
@@ -84,17 +81,11 @@ def write_catalogue(
                 | "ByShard" >> beam.GroupByKey()
                 | "Write" >> beam.ParDo(_WriteShard(uri, shards, folder))
             )
-        rows_read = 0
-        rejected: list[rejects.RejectedRow] = []
-        for count, rows in staging.load_all(folder, _READ):
-            rows_read += count
-            rejected += rows
-        for rows in staging.load_all(folder, _DUPLICATES):
-            rejected += rows
-    rejects.check_rejected(
-        rows_read, rejected, options.max_rejected_fraction, catalogue.file, rejected_uri
-    )
-    rejects.write_rejected(rejected_uri, rejected)
+        rejected = rejects.collect(folder)
+        rejects.check_rejected(
+            rejected, options.max_rejected_fraction, catalogue.file, rejected_uri
+        )
+        rejects.write_rejected(rejected_uri, rejected)
 
 
 class _ParseChunk(beam.DoFn):
@@ -119,10 +110,11 @@ class _ParseChunk(beam.DoFn):
         accepted, rejected = catalogue_rows.check_rows(
             records, chunk.name, self._positions[chunk.file], self._options
         )
-        staging.save(
+        rejects.stage(
             self._folder,
-            f"{_READ}{chunk.file:05d}-{chunk.start:015d}",
-            (len(accepted) + len(rejected), rejected),
+            f"{rejects.READING}{chunk.file:05d}-{chunk.start:015d}",
+            len(accepted) + len(rejected),
+            rejected,
         )
         by_shard: dict[int, list[CatalogueRow]] = {}
         for row in accepted:
@@ -143,4 +135,4 @@ class _WriteShard(beam.DoFn):
         kept, duplicates = catalogue_rows.first_of_each(row for part in parts for row in part)
         path = example_files.shard_path(self._uri, features.ITEMS_SPLIT, shard, self._shards)
         example_files.write_examples(path, (row.example for row in kept))
-        staging.save(self._folder, f"{_DUPLICATES}{shard:05d}", duplicates)
+        rejects.stage(self._folder, f"{rejects.MERGING}{shard:05d}", 0, duplicates)

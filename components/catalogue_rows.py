@@ -58,15 +58,16 @@ class CataloguePositions:
 def check_rows(
     records: Records, name: str, positions: CataloguePositions, options: CatalogueOptions
 ) -> tuple[list[CatalogueRow], list[RejectedRow]]:
-    """Turns a chunk's records into items; those without an id are rejected."""
+    """Turns a chunk's records into items; those without a usable id are rejected."""
     accepted, rejected = [], list(records.malformed)
     for row, line, raw in zip(records.rows, records.lines, records.raw, strict=True):
         text, item = raw.decode(), row[positions.item]
-        if item.strip():
+        fault = rejects.fault_of_id(item, rejects.EMPTY_ITEM)
+        if fault is None:
             example = encode_item(row, positions, options)
             accepted.append(CatalogueRow(item, name, line, text, example))
         else:
-            rejected.append(RejectedRow(rejects.EMPTY_ITEM, name, line, text))
+            rejected.append(RejectedRow(fault, name, line, text))
     return accepted, rejected
 
 

@@ -19,8 +19,8 @@ from components.errors import DataError
 from components.interaction_passes import ReadPlan
 from components.interaction_rows import ColumnPositions
 from components.options import DataOptions
-from components.rejects import RejectedRow
 from models import features
+from models.progress import report
 
 BUCKET_BYTES = 2 << 20  # of input a bucket of users: its Examples fit in memory many times
 SUMMARY_FILE = "summary.json"
@@ -80,31 +80,27 @@ def write_interactions(
     second = Pipeline(runner=pipeline.runner, options=pipeline._options)
     with staging.folder_in(rejected_uri) as folder:
         plan = plan_reading(data_dir, options, folder)
+        report(f"reading {csv_reader.describe(plan.chunks)}")
         interaction_passes.read_pass(pipeline, plan, options, catalogue)
-        rows_read, rejected = _collect_rejected(folder)
+        rejected = rejects.collect(folder)
         rejects.check_rejected(
-            rows_read,
-            rejected,
-            options.max_rejected_fraction,
-            options.interactions.file,
-            rejected_uri,
+            rejected, options.max_rejected_fraction, options.interactions.file, rejected_uri
         )
-        timestamps = np.concatenate(
-            [rows.timestamp for rows in staging.load_all(folder, interaction_passes.BUCKETS)]
-        )
+        users, timestamps = _users_and_times(folder)
+        report(f"writing the examples of {users:,} users and {len(timestamps):,} interactions")
         train_until = splits.last_train_time(timestamps, options.split.eval_fraction)
         summary_path = os.path.join(folder, _SUMMARY)
         interaction_passes.write_pass(
             second, folder, options, catalogue, train_until, uri, summary_path
         )
         item_counts, counts = staging.load(summary_path)
-    _check_queries(counts, options)
+        _check_queries(counts, options)
+        rejects.write_rejected(rejected_uri, rejected)
     _write_items(catalogue_uri, uri, item_counts)
-    reasons = rejects.write_rejected(rejected_uri, rejected)
     summary = {
-        "rows_read": rows_read,
+        "rows_read": rejected.rows_read,
         "rows_accepted": len(timestamps),
-        "rows_rejected": reasons,
+        "rows_rejected": rejected.counts,
         "users": counts[features.USERS_SPLIT],
         "items": len(catalogue.ids),
         "examples": {split: counts[split] for split in interaction_passes.USER_SPLITS},
@@ -143,15 +139,13 @@ def plan_reading(data_dir: str, options: DataOptions, folder: str) -> ReadPlan:
     return ReadPlan(chunks, positions, widths, buckets, folder)
 
 
-def _collect_rejected(folder: str) -> tuple[int, list[RejectedRow]]:
-    """The rows read in all, and those rejected."""
-    rows_read, rejected = 0, []
-    for count, rows in staging.load_all(folder, interaction_passes.READ):
-        rows_read += count
-        rejected += rows
-    for rows in staging.load_all(folder, interaction_passes.DUPLICATES):
-        rejected += rows
-    return rows_read, rejected
+def _users_and_times(folder: str) -> tuple[int, NDArray[np.int64]]:
+    """How many users there are, and the timestamps of all accepted rows, int64 [n]."""
+    users, timestamps = 0, []
+    for rows in staging.load_all(folder, interaction_passes.BUCKETS):
+        users += len(rows.users)
+        timestamps.append(rows.timestamp)
+    return users, np.concatenate(timestamps)
 
 
 def _check_queries(counts: Counter[str], options: DataOptions) -> None:

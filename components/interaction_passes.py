@@ -5,9 +5,6 @@ second divides the buckets into splits and writes the Examples. Between the two,
 are judged and the time of a global split is found.
 """
 
-# Beam's functions have no types.
-# mypy: disable-error-code="no-untyped-call"
-
 import os
 import random
 from collections import Counter
@@ -37,9 +34,7 @@ from components.options import DataOptions
 from components.user_features import UserRows
 from models import features
 
-READ = "read-"  # staged: rows read and rejected rows, one file a chunk
 BUCKETS = "bucket-"  # staged: Interactions by user and time, one file a bucket
-DUPLICATES = "duplicates-"  # staged: rejected rows, one file a bucket
 USER_SPLITS = (
     features.TRAIN_SPLIT,
     features.EVAL_SPLIT,
@@ -169,10 +164,11 @@ class _ParseChunk(beam.DoFn):
         accepted, rejected = interaction_rows.check_rows(
             records, chunk, positions, self._options, item_index
         )
-        staging.save(
+        rejects.stage(
             plan.folder,
-            f"{READ}{chunk.file:05d}-{chunk.start:015d}",
-            (len(records.rows) + len(records.malformed), records.malformed + rejected),
+            f"{rejects.READING}{chunk.file:05d}-{chunk.start:015d}",
+            len(records.rows) + len(records.malformed),
+            records.malformed + rejected,
         )
         yield from accepted.by_bucket(plan.buckets).items()
 
@@ -197,7 +193,7 @@ class _MergeBucket(beam.DoFn):
                 rejects.RejectedRow(rejects.DUPLICATE, chunk.name, line, text.decode())
                 for line, text in zip(rows.line.tolist(), texts, strict=True)
             ]
-        staging.save(self._folder, f"{DUPLICATES}{bucket:05d}", rejected)
+        rejects.stage(self._folder, f"{rejects.MERGING}{bucket:05d}", 0, rejected)
         staging.save(self._folder, f"{BUCKETS}{bucket:05d}", kept)
 
 

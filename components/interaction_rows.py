@@ -98,8 +98,10 @@ def check_rows(
         with np.errstate(invalid="ignore"):
             reason[(rating < low) | (rating > high)] = rejects.RATING_OUT_OF_RANGE
         reason[np.isnan(rating)] = rejects.BAD_RATING
-    reason[np.array([not text.strip() for text in items], dtype=bool)] = rejects.EMPTY_ITEM
-    reason[np.array([not text.strip() for text in names], dtype=bool)] = rejects.EMPTY_USER
+    for texts, empty in ((items, rejects.EMPTY_ITEM), (names, rejects.EMPTY_USER)):
+        faults = {text: rejects.fault_of_id(text, empty) for text in set(texts)}
+        if any(faults.values()):
+            reason[:] = [faults[text] or found for text, found in zip(texts, reason, strict=True)]
     accepted = np.flatnonzero(reason == "")
     everything = Interactions(
         list(user_index),

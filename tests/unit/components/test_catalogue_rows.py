@@ -63,8 +63,8 @@ def test_the_configuration_key_is_named_when_a_column_is_missing():
         CataloguePositions.find(Header(("id", "name", "tags"), 0), "x.csv", OPTIONS)
 
 
-def test_rows_without_an_id_and_malformed_ones_are_rejected_when_checked():
-    data = b'1,"One, ""1""",a,\n ,x,a,\n2,b\n'
+def test_rows_without_a_usable_id_and_malformed_ones_are_rejected_when_checked():
+    data = b'1,"One, ""1""",a,\n ,x,a,\n2,b\n"3\n4",y,,\n'
     chunk = FileChunk("/d/x.csv", "x.csv", 0, 0, len(data), 2)
     records = csv_reader.parse_chunk(data, chunk, 4)
     positions = CataloguePositions.find(HEADER, "x.csv", OPTIONS)
@@ -72,6 +72,7 @@ def test_rows_without_an_id_and_malformed_ones_are_rejected_when_checked():
     assert [(row.item, row.line) for row in accepted] == [("1", 2)]
     assert sorted(rejected) == [
         ("empty_item", "x.csv", 3, " ,x,a,"),
+        ("line_break_in_id", "x.csv", 5, '"3\n4",y,,'),
         ("malformed", "x.csv", 4, "2,b"),
     ]
 

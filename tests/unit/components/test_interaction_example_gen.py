@@ -12,6 +12,7 @@ from components.catalog_example_gen import write_catalogue
 from components.errors import DataError
 from components.interaction_example_gen import write_interactions
 from components.options import DataOptions
+from models.progress import PROGRESS_LOGGER
 
 CATALOGUE = "id,name,tags\na,A,x|y\nb,B,y\nc,C,\nd,D,x\n"
 # u: a b c d, two of them at second 2. v: b a. w: one alone.
@@ -206,3 +207,87 @@ def test_files_are_the_same_when_the_data_is_read_again(generate, tmp_path):
     first = contents()
     generate(options())
     assert contents() == first
+
+
+def test_a_user_has_all_five_splits_when_alone(generate):
+    examples, _ = generate(options(), "who,what,stars,when\nu,a,1,1\nu,b,2,2\n")
+    assert {split: len(examples[split]) for split in SPLITS} == {
+        "train": 1,
+        "eval": 1,
+        "queries": 1,
+        "users": 1,
+        "items": 4,
+    }
+    # Every third of one user begins with that user.
+    assert examples["queries"][0]["user_activity"] == ["high"]
+
+
+def test_an_error_says_so_when_there_is_one_item_to_evaluate_on(generate):
+    # Each user can have it once: either in train or in eval.
+    with pytest.raises(DataError, match=r"Found none among 2 users"):
+        generate(options(), "who,what,stars,when\nu,a,1,1\nv,a,2,2\n", "id,name,tags\na,A,x\n")
+
+
+def test_interactions_see_nothing_of_each_other_when_all_have_one_timestamp(generate):
+    log = "who,what,stars,when\n" + "".join(f"u,{item},4,7\n" for item in "abcd")
+    examples, _ = generate(options(), log)
+    # The last half by line is held out.
+    assert [e["item_id"] for e in examples["eval"]] == [["c"], ["d"]]
+    for example in examples["train"] + examples["eval"]:
+        assert example["user_interaction_count"] == [0.0]
+        assert "history_item_id" not in example
+    # As of the split, the query knows the train part, which stands first in the file.
+    assert examples["queries"][0]["seen_item_id"] == ["b", "a"]
+
+
+def test_an_error_says_so_when_all_have_one_timestamp_and_the_split_is_by_global_time(generate):
+    log = "who,what,stars,when\n" + "".join(f"u,{item},4,7\n" for item in "abcd")
+    with pytest.raises(DataError, match="Found none among 1 users with .* global_time"):
+        generate(options(split__strategy="global_time"), log)
+
+
+def test_ids_come_through_unchanged_when_they_hold_all_but_line_breaks(generate):
+    ids = ["two words", "a,b", 'say "hi"', "Zoë-東京-🎬", "x" * 300, " a", "0x", "a|b"]
+    ids.append("a\u2028b")  # a line end to str.splitlines, not to TensorFlow
+    quoted = ['"' + name.replace('"', '""') + '"' for name in ids]
+    things = "id,name,tags\n" + "".join(f"{name},T,x\n" for name in quoted)
+    log = "who,what,stars,when\n" + "".join(
+        f"{user},{item},3,{second}\n"
+        for user in quoted
+        for second, item in enumerate(quoted, start=1)
+    )
+    examples, rejected = generate(options(), log, things)
+    assert sorted(item["item_id"][0] for item in examples["items"]) == sorted(ids)
+    assert sorted(user["user_id"][0] for user in examples["users"]) == sorted(ids)
+    for user in examples["users"]:
+        assert user["seen_item_id"] == ids[::-1]
+    assert json.loads((rejected / "counts.json").read_text()) == {}
+
+
+def test_rows_are_named_when_an_id_has_a_line_break(generate):
+    # 1 of 8 rows is 12.5 %; the record takes lines 9 and 10.
+    examples, rejected = generate(
+        options(max_rejected_fraction=0.125), INTERACTIONS + '"a\nb",a,1,1\n'
+    )
+    assert sorted(user["user_id"][0] for user in examples["users"]) == ["u", "v", "w"]
+    assert (rejected / "rejected.csv").read_text() == (
+        'reason,file,line,row\nline_break_in_id,log.csv,9,"""a\nb"",a,1,1"\n'
+    )
+
+
+def test_an_item_is_among_the_items_when_only_the_catalogue_knows_it(generate):
+    examples, _ = generate(options(), things=CATALOGUE + "only,Only,z\n")
+    counts = {item["item_id"][0]: item["item_interaction_count"] for item in examples["items"]}
+    assert counts["only"] == [0.0]
+
+
+def test_what_is_done_is_told_when_it_takes_long(generate, caplog):
+    with caplog.at_level("INFO", PROGRESS_LOGGER):
+        generate(options())
+    # 61 bytes of rows round to 0.0 MB.
+    told = [r.getMessage() for r in caplog.records if r.name == PROGRESS_LOGGER]
+    assert told == [
+        "reading 1 file, 0.0 MB in 1 chunk",
+        "reading 1 file, 0.0 MB in 1 chunk",
+        "writing the examples of 3 users and 7 interactions",
+    ]

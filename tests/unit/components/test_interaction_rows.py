@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components import csv_reader, interaction_rows
 from components.csv_reader import FileChunk
 from components.interaction_rows import ColumnPositions, Interactions
 from components.options import InteractionColumns, InteractionOptions
+from models.id_table import id_table
 
 ITEMS = {"a": 0, "b": 1, "c": 2}
 
@@ -45,8 +47,14 @@ def named(rows: Interactions) -> list[tuple[str, int, int]]:
         ("u,a,4,4102444800", "bad_timestamp"),
         ("u,a,4,99999999999999999999999", "bad_timestamp"),
         ("u,zzz,4,100", "unknown_item"),
+        ('"u\nv",a,4,100', "line_break_in_id"),
+        ('"u\r\nv",a,4,100', "line_break_in_id"),
+        ("u\rv,a,4,100", "line_break_in_id"),
+        ('u,"a\n",4,100', "line_break_in_id"),
+        ('"\n",a,4,100', "empty_user"),
         # The first fault counts where there are several.
         (",,bad,bad", "empty_user"),
+        ('"u\nv",,bad,bad', "line_break_in_id"),
         ("u,zzz,bad,bad", "bad_rating"),
     ],
 )
@@ -54,6 +62,19 @@ def test_a_row_is_rejected_with_its_reason_and_place_when_it_is_unusable(row, re
     accepted, rejected = check(f"u,a,5,100\n{row}\nv,b,1,200\n")
     assert named(accepted) == [("u", 0, 100), ("v", 1, 200)]
     assert rejected == [(reason, "x.csv", 3, row)]
+
+
+def test_ids_are_kept_as_they_are_when_they_hold_anything_but_a_line_break(tmp_path):
+    # What str.splitlines takes for line ends, and TensorFlow for text.
+    separators = "\x0b \x0c \x1c \x1d \x1e \x85 \u2028 \u2029".split(" ")
+    users = [f"a{separator}b" for separator in separators] + [" a", "a ", "a\tb"]
+    accepted, rejected = check("".join(f"{user},a,4,1\n" for user in users))
+    assert (accepted.users, rejected) == (users, [])
+    # As the servable does it: one id a line, and the table that TensorFlow makes of the file.
+    file = tmp_path / "ids.txt"
+    file.write_bytes("".join(f"{user}\n" for user in users).encode())
+    assert id_table(str(file)).lookup(tf.constant(users)).numpy().tolist() == list(range(11))
+    assert file.read_bytes().splitlines() == [user.encode() for user in users]
 
 
 def test_nothing_fails_when_all_rows_are_rejected():
