@@ -1,11 +1,12 @@
 import inspect
+from collections.abc import Callable
 
 from pipeline import cli
 from serving import defaults, server
 
 
-def _defaults(function: object) -> dict[str, object]:
-    parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+def _defaults(function: Callable[..., object]) -> dict[str, object]:
+    parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
