@@ -38,6 +38,7 @@ def gate(tmp_path):
             interaction_rejected=rejected("r1", {"malformed": 3}),
             catalogue_rejected=rejected("r2", {}),
             report=report,
+            fingerprint="code",
         )
 
     return run
