@@ -46,6 +46,7 @@ class Ranker(tf_keras.layers.Layer):
         self.category_multi_hot = tf.Variable(
             table.category_multi_hot, trainable=False, name="item_category_multi_hot"
         )
+        self.catalogue_size = table.size
         self.temperature = temperature
         # How much of the correction counts, set on validation once it is trained.
         self.correction_scale = tf.Variable(1.0, trainable=False, name="correction_scale")

@@ -73,7 +73,7 @@ def fit(
         return tf.where(tf.math.is_finite(own), place, np.inf)
 
     def measure() -> float:
-        return mean_ndcg(held_out, position)
+        return mean_ndcg(held_out, position, ranker.catalogue_size)
 
     model.compile(optimizer=tf_keras.optimizers.legacy.Adam(options.learning_rate))
     history = model.fit(

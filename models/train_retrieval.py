@@ -51,7 +51,7 @@ def fit(
 
     def measure() -> float:
         items = model.embed_items(tf.range(model.catalogue_size + 1))
-        return mean_ndcg(held_out, lambda batch: position(batch, items))
+        return mean_ndcg(held_out, lambda batch: position(batch, items), model.catalogue_size)
 
     model.compile(optimizer=tf_keras.optimizers.legacy.Adam(options.learning_rate))
     return model.fit(

@@ -13,12 +13,15 @@ from models.progress import report
 
 Columns = dict[str, npt.NDArray[np.generic]]
 
-BATCH = 256
+MAX_BATCH = 256
+SCORES_AT_ONCE = 20_000_000  # float32: some 80 MB, and a few copies of it
 VALIDATION_NDCG = "val_ndcg"
 
 
 def mean_ndcg(
-    interactions: Columns, position: Callable[[dict[str, tf.Tensor]], tf.Tensor]
+    interactions: Columns,
+    position: Callable[[dict[str, tf.Tensor]], tf.Tensor],
+    catalogue_size: int,
 ) -> float:
     """Averages 1/log2(1 + position) of the chosen items.
 
@@ -27,20 +30,22 @@ def mean_ndcg(
     Args:
         interactions: transformed interactions, each column [n, ...].
         position: gives each row's position from 1, float32 [B], infinite when not listed.
+        catalogue_size: scores a row; rows are asked for in batches that fit into memory.
 
     Returns:
         The mean, between 0 and 1.
     """
     count = len(interactions[features.ITEM_INDEX])
+    batch = min(MAX_BATCH, max(1, SCORES_AT_ONCE // catalogue_size))
     gains = [
-        1.0 / np.log2(1.0 + position(_slice(interactions, start)).numpy())
-        for start in range(0, count, BATCH)
+        1.0 / np.log2(1.0 + position(_rows(interactions, start, batch)).numpy())
+        for start in range(0, count, batch)
     ]
     return float(np.mean(np.concatenate(gains)))
 
 
-def _slice(columns: Columns, start: int) -> dict[str, tf.Tensor]:
-    return {name: tf.constant(column[start : start + BATCH]) for name, column in columns.items()}
+def _rows(columns: Columns, start: int, number: int) -> dict[str, tf.Tensor]:
+    return {name: tf.constant(column[start : start + number]) for name, column in columns.items()}
 
 
 def mask_history(scores: tf.Tensor, history_index: tf.Tensor) -> tf.Tensor:

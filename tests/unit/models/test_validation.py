@@ -5,7 +5,6 @@ import tensorflow as tf
 from models import features
 from models.losses import MASKED_LOGIT
 from models.validation import (
-    BATCH,
     VALIDATION_NDCG,
     RankValidation,
     mask_history,
@@ -35,14 +34,28 @@ def test_ndcg_is_the_mean_gain_when_some_are_not_listed() -> None:
         return tf.where(index > 5, np.inf, index)
 
     # 1/log2(2) + 1/log2(4) + 0, over 3 rows.
-    assert mean_ndcg(interactions, position) == pytest.approx(1.5 / 3)
+    assert mean_ndcg(interactions, position, 7) == pytest.approx(1.5 / 3)
 
 
-def test_every_row_counts_once_when_there_are_several_batches() -> None:
-    place = np.array([1] * BATCH + [3], np.float32)
-    interactions = {features.ITEM_INDEX: place}
-    found = mean_ndcg(interactions, lambda batch: batch[features.ITEM_INDEX])
-    assert found == pytest.approx((BATCH + 0.5) / (BATCH + 1))
+@pytest.mark.parametrize(
+    ("catalogue_size", "largest"),
+    # Scores of 256 rows fit for a small catalogue, of 20 for a million items, of one beyond that.
+    [(10, 256), (1_000_000, 20), (50_000_000, 1)],
+)
+def test_every_row_counts_once_when_there_are_several_batches(
+    catalogue_size: int, largest: int
+) -> None:
+    place = np.array([1] * 299 + [3], np.float32)
+    sizes = []
+
+    def position(batch: dict[str, tf.Tensor]) -> tf.Tensor:
+        sizes.append(len(batch[features.ITEM_INDEX]))
+        return batch[features.ITEM_INDEX]
+
+    found = mean_ndcg({features.ITEM_INDEX: place}, position, catalogue_size)
+    # 1/log2(2) for 299 rows and 1/log2(4) for one.
+    assert found == pytest.approx(299.5 / 300)
+    assert max(sizes) == largest
 
 
 def test_measure_is_put_into_the_logs_when_an_epoch_ends() -> None:
