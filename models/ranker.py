@@ -59,6 +59,9 @@ class Ranker(tf_keras.layers.Layer):
         self.correction_head = tf_keras.layers.Dense(
             1, kernel_initializer="zeros", name="correction"
         )
+        self.rating_user_layer = tf_keras.layers.Dense(units, name="rating_user")
+        self.rating_item_layer = tf_keras.layers.Dense(units, use_bias=False, name="rating_item")
+        self.rating_match_layer = tf_keras.layers.Dense(units, use_bias=False, name="rating_match")
         self.rating_head = tf_keras.layers.Dense(
             1, bias_initializer=tf_keras.initializers.Constant(mean_rating), name="rating"
         )
@@ -83,17 +86,19 @@ class Ranker(tf_keras.layers.Layer):
         """
         items = tf.gather(self.item_embeddings, item_index)
         logit = tf.einsum("bd,bnd->bn", user_embedding, items) / self.temperature
-        user = tf.concat(
+        profile = tf.concat(
             [
-                user_embedding,
                 inputs[features.USER_CATEGORY_SHARE],
                 inputs[features.USER_CATEGORY_RATING],
                 inputs[features.USER_STATISTICS],
             ],
             axis=1,
         )
+        user = tf.concat([user_embedding, profile], axis=1)
         item = tf.concat([items, tf.gather(self.item_features, item_index)], axis=2)
-        cross = self._cross_features(inputs, user_embedding, items, item_index, logit)
+        match = self._category_match(inputs, item_index)
+        cross = [items * user_embedding[:, tf.newaxis, :], logit[:, :, tf.newaxis], match]
+        cross = tf.concat([*cross, self._recent_similarity(inputs, items)], axis=2)
         # The sum of three layers is one layer over all three, without repeating the user N times.
         hidden = tf.nn.relu(
             self.user_layer(user)[:, tf.newaxis, :]
@@ -102,33 +107,34 @@ class Ranker(tf_keras.layers.Layer):
         )
         hidden = self.hidden_layer(self.dropout(hidden, training=training))
         correction = self.correction_head(hidden)[:, :, 0]
-        return logit + self.correction_scale * correction, self.rating_head(hidden)[:, :, 0]
+        # Nothing that retrieval says of this pair: its logits are surer of the interactions that
+        # it has learned than of new ones, and a rating learned from them would be off for those.
+        rating_hidden = tf.nn.relu(
+            self.rating_user_layer(profile)[:, tf.newaxis, :]
+            + self.rating_item_layer(item)
+            + self.rating_match_layer(match)
+        )
+        rating = self.rating_head(self.dropout(rating_hidden, training=training))[:, :, 0]
+        return logit + self.correction_scale * correction, rating
 
-    def _cross_features(
-        self,
-        inputs: Tensors,
-        user_embedding: tf.Tensor,
-        items: tf.Tensor,
-        item_index: tf.Tensor,
-        logit: tf.Tensor,
-    ) -> tf.Tensor:
+    def _recent_similarity(self, inputs: Tensors, items: tf.Tensor) -> tf.Tensor:
+        """Largest and mean cosine with the newest items of the history: float32 [B, N, 2]."""
         recent_index = inputs[features.HISTORY_INDEX][:, :RECENT_ITEMS]
         present = tf.cast(recent_index > 0, tf.float32)
         recent = tf.gather(self.item_embeddings, recent_index) * present[:, :, tf.newaxis]
         similarity = tf.einsum("bnd,bhd->bnh", items, recent)
         count = tf.reduce_sum(present, axis=1)[:, tf.newaxis]
+        mean = tf.math.divide_no_nan(tf.reduce_sum(similarity, axis=2), count)
+        return tf.stack([tf.reduce_max(similarity, axis=2), mean], axis=2)
+
+    def _category_match(self, inputs: Tensors, item_index: tf.Tensor) -> tf.Tensor:
+        """Means of the user's share and rating over the item's categories: float32 [B, N, 2]."""
         categories = tf.gather(self.category_multi_hot, item_index)
         number = tf.reduce_sum(categories, axis=2)
 
         def category_mean(profile: tf.Tensor) -> tf.Tensor:
             return tf.math.divide_no_nan(tf.einsum("bnc,bc->bn", categories, profile), number)
 
-        scalars = [
-            logit,
-            tf.reduce_max(similarity, axis=2),
-            tf.math.divide_no_nan(tf.reduce_sum(similarity, axis=2), count),
-            category_mean(inputs[features.USER_CATEGORY_SHARE]),
-            category_mean(inputs[features.USER_CATEGORY_RATING]),
-        ]
-        products = items * user_embedding[:, tf.newaxis, :]
-        return tf.concat([products, tf.stack(scalars, axis=2)], axis=2)
+        share = category_mean(inputs[features.USER_CATEGORY_SHARE])
+        rating = category_mean(inputs[features.USER_CATEGORY_RATING])
+        return tf.stack([share, rating], axis=2)
