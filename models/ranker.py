@@ -63,7 +63,10 @@ class Ranker(tf_keras.layers.Layer):
         self.rating_item_layer = tf_keras.layers.Dense(units, use_bias=False, name="rating_item")
         self.rating_match_layer = tf_keras.layers.Dense(units, use_bias=False, name="rating_match")
         self.rating_head = tf_keras.layers.Dense(
-            1, bias_initializer=tf_keras.initializers.Constant(mean_rating), name="rating"
+            1,
+            kernel_initializer="zeros",
+            bias_initializer=tf_keras.initializers.Constant(mean_rating),
+            name="rating",
         )
 
     def call(

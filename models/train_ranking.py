@@ -26,7 +26,7 @@ def run_fn(fn_args: Any) -> None:
 
     Args:
         fn_args: TFX FnArgs; `base_model` is the retrieval export; `custom_config` holds `options`
-            (RankingOptions as a dict), `explicit`, `seed` and `fingerprint`.
+            (RankingOptions as a dict), `explicit`, `rating_range`, `seed` and `fingerprint`.
     """
     options = RankingOptions.model_validate(fn_args.custom_config["options"])
     explicit = bool(fn_args.custom_config["explicit"])
@@ -43,7 +43,8 @@ def run_fn(fn_args: Any) -> None:
     )
     model = RankingModel(ranker, retrieval, table.log_frequency, explicit, options)
     fit(model, data, options, seed, fn_args.model_run_dir)
-    save_ranker(ranker, fn_args.serving_model_dir, data.user_specs())
+    rating_range = tuple(fn_args.custom_config["rating_range"]) if explicit else None
+    save_ranker(ranker, fn_args.serving_model_dir, data.user_specs(), rating_range)
 
 
 def fit(

@@ -125,6 +125,7 @@ def _training_nodes(
             custom_config={
                 "options": options,
                 "explicit": explicit,
+                "rating_range": config.data.interactions.rating_range,
                 "seed": config.seed,
                 "fingerprint": run.code_fingerprint,
             },

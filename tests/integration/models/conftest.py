@@ -276,6 +276,7 @@ def trained(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
             custom_config={
                 "options": options | {"max_epochs": 1, "negatives": 16},
                 "explicit": True,
+                "rating_range": [1.0, 5.0],
                 "seed": 5,
             },
         )

@@ -130,7 +130,7 @@ def test_export_scores_alike_when_loaded(
         name: tf.TensorSpec([None, *value.shape[1:]], value.dtype, name)
         for name, value in inputs.items()
     }
-    save_ranker(ranker, str(tmp_path), specs)
+    save_ranker(ranker, str(tmp_path), specs, None)
     loaded = tf.saved_model.load(str(tmp_path))
     users = tf.constant([[0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
     items = tf.constant([[1, 2, 3], [4, 0, 24]], tf.int64)
@@ -138,3 +138,22 @@ def test_export_scores_alike_when_loaded(
         loaded.rank(inputs, users, items), ranker(inputs, users, items), strict=True
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_predicted_ratings_stay_in_the_range_when_one_is_given(
+    bettered: Any, user_inputs: Callable[..., dict[str, tf.Tensor]], tmp_path: Any
+) -> None:
+    ranker = bettered[0].ranker
+    inputs = user_inputs([[1, 2]])
+    specs = {
+        name: tf.TensorSpec([None, *value.shape[1:]], value.dtype, name)
+        for name, value in inputs.items()
+    }
+    users, items = tf.constant([[0.6, 0.8, 0.0]]), tf.constant([[1, 2, 3]], tf.int64)
+    _, free = ranker(inputs, users, items)
+    # A range that lies above all that the ranker says: each rating becomes its lower end.
+    low = float(tf.reduce_max(free)) + 1.0
+    save_ranker(ranker, str(tmp_path), specs, (low, low + 1.0))
+    loaded = tf.saved_model.load(str(tmp_path))
+    _, rating = loaded.rank(inputs, users, items)
+    np.testing.assert_allclose(rating, [[low] * 3])
