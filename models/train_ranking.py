@@ -86,7 +86,8 @@ def fit(
         ),
     )
     best = _best_correction(ranker.correction_scale, measure)
-    report(f"ranking: the correction counts {best:g}")
+    kept = "; the list keeps retrieval's order" if best == 0.0 else ""
+    report(f"ranking: the correction counts {best:g}{kept}")
     return history
 
 

@@ -59,7 +59,7 @@ class TransformedData:
         Returns:
             Batches: a dict of INTERACTION_FEATURES.
         """
-        records = self._records(split)
+        records = self._in_fixed_order(self._records(split))
         available = records.take(batch_size).reduce(np.int64(0), lambda count, _: count + 1)
         return (
             records.shuffle(SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=True)
@@ -70,7 +70,8 @@ class TransformedData:
 
     def sample(self, split: str, most: int, seed: int) -> dict[str, npt.NDArray[np.generic]]:
         """Reads a random part of a split's interactions, at most `most`, in memory."""
-        records = self._records(split).shuffle(SHUFFLE_BUFFER, seed=seed).take(most)
+        records = self._in_fixed_order(self._records(split))
+        records = records.shuffle(SHUFFLE_BUFFER, seed=seed).take(most)
         return _concatenated(
             records.batch(READ_BATCH).map(self._parser(INTERACTION_FEATURES)), split
         )
@@ -88,6 +89,31 @@ class TransformedData:
             )
         files = tf.data.Dataset.list_files(patterns, shuffle=False)
         return tf.data.TFRecordDataset(files, compression_type="GZIP")
+
+    def _in_fixed_order(self, records: tf.data.Dataset) -> tf.data.Dataset:
+        """Sorts interactions, as many as fit into the shuffle's buffer.
+
+        Beam writes them in another order each time, and without this the same seed would not give
+        the same model. More than fit are left as they come.
+        """
+        serialized = np.array(
+            list(records.take(SHUFFLE_BUFFER + 1).as_numpy_iterator()), dtype=object
+        )
+        if not 0 < len(serialized) <= SHUFFLE_BUFFER:
+            return records
+        # By content: the features of an Example may be serialized in any order, too.
+        keys = self._parser((features.USER_INDEX, features.ITEM_INDEX, features.USER_STATISTICS))
+        parts = [
+            keys(serialized[start : start + READ_BATCH])
+            for start in range(0, len(serialized), READ_BATCH)
+        ]
+        user, item, statistics = (
+            np.concatenate([part[name] for part in parts])
+            for name in (features.USER_INDEX, features.ITEM_INDEX, features.USER_STATISTICS)
+        )
+        # Users whom the vocabulary lacks share an index; their statistics tell most of them apart.
+        order = np.lexsort((statistics[:, 0], item, user))
+        return tf.data.Dataset.from_tensor_slices(serialized[order])
 
     def _parser(self, names: Sequence[str]) -> "tf.types.experimental.GenericFunction":
         spec = {name: self._spec[name] for name in names}

@@ -43,6 +43,7 @@ def _once_loaded(client: RecommenderClient, ask: Callable[[], _Answer]) -> _Answ
 def _table(title: str, found: Sequence[Recommendation], with_source: bool) -> Table:
     table = Table(title=Text(title), title_justify="left")
     table.add_column("#", justify="right")
+    table.add_column("id", overflow="fold")
     table.add_column("title")
     table.add_column("categories")
     table.add_column("score", justify="right")
@@ -52,6 +53,7 @@ def _table(title: str, found: Sequence[Recommendation], with_source: bool) -> Ta
         # Text, not str: rich would read brackets in a title as markup.
         row: list[Text | str] = [
             str(place),
+            Text(item.item_id),
             Text(item.title),
             Text(", ".join(item.categories)),
             f"{item.score:.3f}",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_REFUSED = 3
+EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     help="A gated, hot-reloadable recommender out of interaction logs and a catalogue.",
@@ -67,8 +68,8 @@ def main() -> None:
         typer.echo(_one_line(err), err=True)
         sys.exit(EXIT_BAD_INPUT)
     except (typer.Abort, KeyboardInterrupt):
-        typer.echo("stopped", err=True)
-        sys.exit(EXIT_FAILED)
+        typer.echo("interrupted", err=True)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import filecmp
 import os
+import random
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tfx.utils import path_utils
 from components.errors import MarqueeError
 from pipeline.config import Config
 from pipeline.dag import RunInputs, create_components
+from pipeline.interrupts import Interrupts
 from pipeline.layout import OutputLayout
 from pipeline.progress_display import ProgressDisplay
 
@@ -37,6 +39,7 @@ class LocalRunner:
             layout: of the output folder.
         """
         self._layout = layout
+        self._seed = config.seed
         self._candidate: str | None = None
         layout.root.mkdir(parents=True, exist_ok=True)
         self._connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
@@ -60,17 +63,22 @@ class LocalRunner:
         """Number of components."""
         return len(self._ir.nodes)
 
-    def run(self, display: ProgressDisplay) -> None:
+    def run(self, display: ProgressDisplay, interrupts: Interrupts) -> None:
         """Runs all components in order.
 
         Args:
             display: shows them.
+            interrupts: looked at before each of them.
 
         Raises:
+            KeyboardInterrupt: if a person stopped the run.
             Exception: whatever a component raises.
         """
         deployment = runner_utils.extract_local_deployment_config(self._ir)
         for node in self._ir.nodes:
+            interrupts.raise_if_asked()
+            # Beam reshuffles by Python's generator: sums of floats then come in the same order.
+            random.seed(self._seed)
             pipeline_node = node.pipeline_node
             node_id = pipeline_node.node_info.id
             if node_id == BASELINE_NODE and not self._candidate_is_served():

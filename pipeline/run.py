@@ -11,6 +11,7 @@ from components.csv_reader import find_files
 from pipeline.config import Config
 from pipeline.dag import RunInputs
 from pipeline.fingerprint import code_fingerprint, data_fingerprint
+from pipeline.interrupts import Interrupts
 from pipeline.layout import OutputLayout
 from pipeline.local_runner import LocalRunner
 from pipeline.progress_display import ProgressDisplay, Timing
@@ -37,7 +38,12 @@ class RunOutcome:
 
 
 def run_pipeline(
-    config: Config, data_dir: Path, layout: OutputLayout, run_id: str, console: Console
+    config: Config,
+    data_dir: Path,
+    layout: OutputLayout,
+    run_id: str,
+    console: Console,
+    interrupts: Interrupts,
 ) -> RunOutcome:
     """Runs the graph and reads what it decided.
 
@@ -47,11 +53,13 @@ def run_pipeline(
         layout: of the output folder.
         run_id: names the run.
         console: shows the progress.
+        interrupts: of the person who runs it.
 
     Returns:
         How it ended.
 
     Raises:
+        KeyboardInterrupt: if a person stopped the run.
         MarqueeError: if the data cannot be used or a gate cannot do its work.
     """
     files = [
@@ -69,7 +77,7 @@ def run_pipeline(
     )
     runner = LocalRunner(config, run, layout)
     display = ProgressDisplay(console, runner.node_count)
-    runner.run(display)
+    runner.run(display, interrupts)
     folder = layout.reports / run_id
     timings = {"run": run_id, "components": [asdict(timing) for timing in display.timings]}
     (folder / TIMINGS_FILE).write_text(json.dumps(timings, indent=2) + "\n")

@@ -16,6 +16,7 @@ from components.errors import MarqueeError
 from models.metrics import names
 from pipeline.config import Config
 from pipeline.datasets.synthesize import synthesize
+from pipeline.interrupts import watch_interrupts
 from pipeline.layout import OutputLayout
 from pipeline.run_log import end_quietly, noise_to
 from pipeline.task_bar import task_bar
@@ -65,12 +66,12 @@ def run_command(config: Config, data: Path | None, output: Path) -> bool:
 def _run(config: Config, data_dir: Path, layout: OutputLayout) -> bool:
     run_id = new_run_id()
     log = layout.logs / f"{run_id}.log"
-    with noise_to(log) as console:
+    with noise_to(log) as console, watch_interrupts() as interrupts:
         try:
             # Imported with the noise already going to the file: TFX greets at length.
             with console.status("starting TensorFlow Extended"):
                 from pipeline.run import run_pipeline
-            outcome = run_pipeline(config, data_dir, layout, run_id, console)
+            outcome = run_pipeline(config, data_dir, layout, run_id, console, interrupts)
         except MarqueeError as err:
             logging.exception("the run stopped")
             raise type(err)(f"{err} (log: {log})") from err
@@ -119,6 +120,7 @@ def _first_line(err: Exception) -> str:
 def _print_outcome(console: Console, outcome: "RunOutcome", layout: OutputLayout) -> None:
     report = outcome.report
     console.print(_metrics_table(report))
+    console.print(_data_line(report["data"]), highlight=False)
     servable = report["servable"]
     console.print(
         f"Index: {servable['index_kind']} over {servable['items']:,} items, recall@100 against "
@@ -137,9 +139,22 @@ def _print_outcome(console: Console, outcome: "RunOutcome", layout: OutputLayout
     console.print(Text(f"Model card: {page}"))
 
 
+def _data_line(data: dict[str, Any]) -> str:
+    # By now TFX is loaded; at the top of the module it would make every error wait for it.
+    from components.rejects import DUPLICATE
+
+    counts, rejected = data["counts"], dict(data["rejected"]["interactions"])
+    repeated = rejected.pop(DUPLICATE, 0)
+    return (
+        f"Data: {counts['rows read']:,} rows, {counts['rows accepted']:,} kept, "
+        f"{repeated:,} repeated, {sum(rejected.values()):,} rejected; {counts['users']:,} users, "
+        f"from {counts['first interaction']} to {counts['last interaction']}"
+    )
+
+
 def _metrics_table(report: dict[str, Any]) -> Table:
     """All users' metrics, beside the baseline's and with the bounds on them."""
-    table = Table(title="Metrics over all users", title_justify="left")
+    table = Table(title="Metrics over all users with held-out items", title_justify="left")
     table.add_column("metric", no_wrap=True)
     for column in ("model", f"baseline ({report['baseline']['source']})"):
         table.add_column(column, justify="right", overflow="fold")

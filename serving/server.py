@@ -187,8 +187,11 @@ def find_base_path(model_dir: str | Path, model_name: str = MODEL_NAME) -> Path:
             f"--model-dir must hold one folder a version. Received: {path}, which is a version "
             f"itself. Name the folder above it: {path.absolute().parent}."
         )
-    named = path / model_name
-    return named if named.is_dir() else path
+    # The output folder of a run, its serving/, and the base path itself are all clear enough.
+    for named in (path / "serving" / model_name, path / model_name):
+        if named.is_dir():
+            return named
+    return path
 
 
 def serve(

@@ -33,11 +33,15 @@ def opened(tmp_path: pathlib.Path) -> Any:
         folder = tmp_path / f"Split-{split}"
         folder.mkdir()
         for number, rows in enumerate(files):
-            with tf.io.TFRecordWriter(str(folder / f"{number}.gz"), "GZIP") as writer:
-                for row in rows:
-                    writer.write(serialized(row))
+            write(folder / f"{number}.gz", list(rows))
     patterns = [str(tmp_path / f"Split-{split}" / "*") for split in ("train", "eval")]
     return TransformedData(patterns, str(graph))
+
+
+def write(file: pathlib.Path, rows: list[int]) -> None:
+    with tf.io.TFRecordWriter(str(file), "GZIP") as writer:
+        for row in rows:
+            writer.write(serialized(row))
 
 
 def serialized(item: int) -> bytes:
@@ -99,3 +103,14 @@ def test_reading_fails_when_a_split_is_missing_or_empty(opened: TransformedData)
         opened.items()
     with pytest.raises(ValueError, match="the split eval has no example. Check data.split"):
         opened.sample("eval", 3, 1)
+
+
+def test_batches_are_the_same_when_beam_wrote_in_another_order(
+    opened: Any, tmp_path: pathlib.Path
+) -> None:
+    batches, sampled = items(opened, 4, seed=3), opened.sample("train", 5, seed=3)
+    write(tmp_path / "Split-train" / "0.gz", [9, 2, 7, 4])
+    write(tmp_path / "Split-train" / "1.gz", [8, 0, 1, 6, 3, 5])
+    assert items(opened, 4, seed=3) == batches
+    again = opened.sample("train", 5, seed=3)
+    assert again[features.ITEM_INDEX].tolist() == sampled[features.ITEM_INDEX].tolist()

@@ -33,8 +33,8 @@ def test_shows_brackets_as_text_when_titles_and_ids_hold_them(serve_answers: Ser
     target = serve_answers({"recommend": found, "describe_items": TITLES})
     lines = printed(recommend_tables(["[blue]7[/]"], 2, target))
     assert lines[0] == "For user [blue]7[/]"
-    assert "│ 1 │ [bold]Alien[/bold] [/ │ [red], b │ 0.500 │ two_tower │" in lines
-    assert "│ 2 │ Élan │ c │ 0.250 │ popular │" in lines
+    assert "│ 1 │ 1 │ [bold]Alien[/bold] [/ │ [red], b │ 0.500 │ two_tower │" in lines
+    assert "│ 2 │ 2 │ Élan │ c │ 0.250 │ popular │" in lines
 
 
 def test_makes_a_table_for_each_user_when_there_are_several(serve_answers: Serve) -> None:
@@ -55,7 +55,7 @@ def test_shows_the_title_and_no_source_when_items_are_similar(serve_answers: Ser
     target = serve_answers({"similar_items": found, "describe_items": described})
     lines = printed(similar_tables(["9"], 1, target))
     assert lines[0] == "Like [i]Alien"
-    assert "│ 1 │ [i]Alien │ c │ 0.500 │" in lines
+    assert "│ 1 │ 1 │ [i]Alien │ c │ 0.500 │" in lines
 
 
 def test_says_so_when_nothing_is_similar(serve_answers: Serve) -> None:
