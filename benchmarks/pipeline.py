@@ -50,14 +50,15 @@ def read_timings(output: Path) -> list[Timing]:
 
 def print_usage(console: Console, timings: list[Timing], usage: Usage) -> None:
     """Prints one row a component, then the whole."""
-    table = Table("component", "seconds", "")
+    table = Table("component", "seconds")
     table.columns[1].justify = "right"
     for timing in timings:
-        table.add_row(timing.component, f"{timing.seconds:.1f}", "cached" if timing.cached else "")
+        name = f"{timing.component} (reused)" if timing.cached else timing.component
+        table.add_row(name, f"{timing.seconds:.1f}")
     table.add_section()
     inside = sum(timing.seconds for timing in timings)
-    table.add_row("start, end and between", f"{usage.seconds - inside:.1f}", "")
-    table.add_row("whole run", f"{usage.seconds:.1f}", "")
+    table.add_row("start, end and between", f"{usage.seconds - inside:.1f}")
+    table.add_row("whole run", f"{usage.seconds:.1f}")
     console.print(table)
     console.print(f"Peak memory: {usage.peak_bytes / 2**30:.2f} GiB (all processes, resident)")
 

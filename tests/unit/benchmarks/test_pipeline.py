@@ -40,6 +40,6 @@ def test_prints_what_is_between_components_when_they_are_summed() -> None:
     timings = [Timing("Trainer", 5.0, False), Timing("Pusher", 0.5, True)]
     print_usage(console, timings, Usage(0, 7.0, 3 * 2**29))
     text = console.export_text()
-    assert "cached" in text
+    assert "(reused)" in text
     assert " 1.5 " in text  # 7.0 - 5.0 - 0.5
     assert "Peak memory: 1.50 GiB" in text  # 3 * 2^29 bytes
