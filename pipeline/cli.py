@@ -67,9 +67,6 @@ def main() -> None:
     except MarqueeError as err:
         typer.echo(_one_line(err), err=True)
         sys.exit(EXIT_BAD_INPUT)
-    except (typer.Abort, KeyboardInterrupt):
-        typer.echo("interrupted", err=True)
-        sys.exit(EXIT_INTERRUPTED)
 
 
 @app.command()
@@ -127,6 +124,9 @@ def run(
         pushed = run_command(load_config(config, overrides or []), data, output)
     except RunFailedError as err:
         _fail(err, EXIT_FAILED)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted.", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     if not pushed:
         raise typer.Exit(EXIT_REFUSED)
 

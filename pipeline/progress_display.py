@@ -51,8 +51,9 @@ class ProgressDisplay(logging.Handler):
         self._status.start()
         try:
             yield timing
-        except BaseException:
-            self._console.print(f"[red]{self._running:<28} failed[/red]")
+        except BaseException as err:
+            how = "stopped" if isinstance(err, KeyboardInterrupt) else "failed"
+            self._console.print(f"[red]{self._running:<28} {how}[/red]")
             raise
         finally:
             timing.seconds = time.monotonic() - started

@@ -1,6 +1,7 @@
 import fcntl
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -59,3 +60,28 @@ def test_is_refused_in_one_line_when_another_run_writes_to_the_output(
         f"--output {output}: another run is writing there. Wait for its end, or name another "
         "folder.\n"
     )
+
+
+def test_ends_with_130_and_pushes_nothing_when_interrupted(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline",
+        "run",
+        "--data",
+        str(data),
+        "--output",
+        str(output),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "CatalogExampleGen" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    _, err = process.communicate(timeout=60.0)
+    assert (process.returncode, err) == (130, "Interrupted.\n")
+    assert not (output / "serving").exists()
