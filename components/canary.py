@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_pb2_grpc
 
+from components.example_dataset import example_dataset
+from components.example_files import split_folder
 from models import contract, features
 from models.progress import report
 from models.requests import predict_request
@@ -116,10 +118,7 @@ def read_canary_data(examples_dir: Path, users: int, max_k: int) -> CanaryData:
 
 
 def _read_split(examples_dir: Path, split: str, limit: int) -> list[bytes]:
-    files = sorted(str(path) for path in (examples_dir / f"Split-{split}").glob("*"))
-    if not files:
-        return []
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP")
+    records = example_dataset(split_folder(str(examples_dir), split))
     return list(records.take(limit).as_numpy_iterator())
 
 

@@ -34,6 +34,7 @@ class TransformedData:
             transform_graph: path of the transform graph.
         """
         self._patterns = patterns
+        self._by_split: dict[str, tf.data.Dataset] = {}  # interactions in order, sorted once
         self.transform_output = tft.TFTransformOutput(transform_graph)
         self._spec = self.transform_output.transformed_feature_spec()
 
@@ -59,7 +60,7 @@ class TransformedData:
         Returns:
             Batches: a dict of INTERACTION_FEATURES.
         """
-        records = self._in_fixed_order(self._records(split))
+        records = self._ordered(split)
         available = records.take(batch_size).reduce(np.int64(0), lambda count, _: count + 1)
         return (
             records.shuffle(SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=True)
@@ -70,7 +71,7 @@ class TransformedData:
 
     def sample(self, split: str, most: int, seed: int) -> dict[str, npt.NDArray[np.generic]]:
         """Reads a random part of a split's interactions, at most `most`, in memory."""
-        records = self._in_fixed_order(self._records(split))
+        records = self._ordered(split)
         records = records.shuffle(SHUFFLE_BUFFER, seed=seed).take(most)
         return _concatenated(
             records.batch(READ_BATCH).map(self._parser(INTERACTION_FEATURES)), split
@@ -89,6 +90,11 @@ class TransformedData:
             )
         files = tf.data.Dataset.list_files(patterns, shuffle=False)
         return tf.data.TFRecordDataset(files, compression_type="GZIP")
+
+    def _ordered(self, split: str) -> tf.data.Dataset:
+        if split not in self._by_split:
+            self._by_split[split] = self._in_fixed_order(self._records(split))
+        return self._by_split[split]
 
     def _in_fixed_order(self, records: tf.data.Dataset) -> tf.data.Dataset:
         """Sorts interactions, as many as fit into the shuffle's buffer.

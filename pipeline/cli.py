@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
+from pipeline.interrupts import EXIT_INTERRUPTED
 from serving import defaults
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_REFUSED = 3
-EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     help="A gated, hot-reloadable recommender out of interaction logs and a catalogue.",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_EXIT_CODE = 130  # as shells have it: 128 + SIGINT
+EXIT_INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 
 
 class Interrupts:
@@ -23,7 +23,7 @@ class Interrupts:
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         """Interrupts what runs; a second time ends the process at once."""
         if self._asked:
-            os._exit(_EXIT_CODE)
+            os._exit(EXIT_INTERRUPTED)
         self._asked = True
         raise KeyboardInterrupt
 
