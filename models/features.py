@@ -64,6 +64,9 @@ USER_FEATURES = (
     HISTORY_INDEX,
 )
 
+# Beside them wherever a user is embedded: all that the user has seen, where the history is cut.
+SEEN_INDEX = "seen_index"  # int64 [any]: item indices, newest first, 0 pads
+
 # Transformed features of an item.
 ITEM_INDEX = "item_index"  # int64 []: 0 unknown, else 1 + vocabulary rank
 ITEM_CATEGORY_MULTI_HOT = "item_category_multi_hot"  # float32 [C]

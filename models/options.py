@@ -19,23 +19,6 @@ class TransformOptions(Options):
     )  # widths of category vectors; the last is "other"
 
 
-class RetrievalOptions(Options):
-    """The two towers and their training."""
-
-    embedding_dimension: int = Field(64, ge=2, le=1024)
-    hidden_units: int = Field(128, ge=1)
-    dropout: float = Field(0.2, ge=0.0, lt=1.0)
-    user_id_dropout: float = Field(0.3, ge=0.0, le=1.0)  # trains the unknown user's embedding
-    temperature: float = Field(0.1, gt=0.0)  # where it starts; it is learned
-    batch_size: int = Field(512, ge=2)
-    uniform_negatives: int = Field(1024, ge=1)  # drawn from the catalogue, shared by a batch
-    learning_rate: float = Field(0.002, gt=0.0)
-    max_epochs: int = Field(12, ge=1)
-    patience: int = Field(2, ge=1)  # epochs without a better validation nDCG
-    validation_interactions: int = Field(5000, ge=1)
-    sabotage: bool = False  # random embeddings instead of trained ones, to try the gate
-
-
 class RankingOptions(Options):
     """The ranker and its training."""
 

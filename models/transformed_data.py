@@ -10,6 +10,7 @@ import tensorflow_transform as tft
 
 from models import features
 from models.item_table import ItemTable, item_table
+from models.retrieval.interaction_table import InteractionTable
 
 SHUFFLE_BUFFER = 200_000  # serialized examples, about 1 KB each
 READ_BATCH = 4096
@@ -42,12 +43,36 @@ class TransformedData:
         """Reads the catalogue."""
         return item_table(self._read(features.ITEMS_SPLIT, ITEM_FEATURES))
 
+    def users(self) -> int:
+        """Returns the number of users with training interactions."""
+        return self.transform_output.vocabulary_size_by_name(features.USER_VOCABULARY)
+
     def user_specs(self) -> dict[str, tf.TensorSpec]:
-        """Returns the shapes of the transformed user features, each [None, ...]."""
-        return {
+        """Returns the shapes of what a user is embedded from, each [None, ...]."""
+        specs = {
             name: tf.TensorSpec([None, *self._spec[name].shape], self._spec[name].dtype, name)
             for name in features.USER_FEATURES
         }
+        seen = tf.TensorSpec([None, None], tf.int64, features.SEEN_INDEX)
+        return specs | {features.SEEN_INDEX: seen}
+
+    def table(self, split: str) -> InteractionTable:
+        """Reads who chose what, and the ratings, into memory.
+
+        Args:
+            split: `train` or `eval`; interactions of users without training are left out.
+
+        Returns:
+            The interactions, by user and item.
+        """
+        names = (features.USER_INDEX, features.ITEM_INDEX, features.LABEL_RATING)
+        columns = self._read(split, names)
+        user, item, rating = (columns[name] for name in names)
+        order = np.lexsort((item, user))
+        order = order[user[order] > 0]
+        return InteractionTable(
+            user[order], item[order], rating[order], self.users(), self.items().size
+        )
 
     def interactions(self, split: str, batch_size: int, seed: int) -> tf.data.Dataset:
         """Streams shuffled batches of interactions, the last incomplete one left out.
@@ -58,7 +83,7 @@ class TransformedData:
             seed: of the order, which differs from epoch to epoch.
 
         Returns:
-            Batches: a dict of INTERACTION_FEATURES.
+            Batches: a dict of INTERACTION_FEATURES and SEEN_INDEX.
         """
         records = self._ordered(split)
         available = records.take(batch_size).reduce(np.int64(0), lambda count, _: count + 1)
@@ -123,7 +148,15 @@ class TransformedData:
 
     def _parser(self, names: Sequence[str]) -> "tf.types.experimental.GenericFunction":
         spec = {name: self._spec[name] for name in names}
-        return lambda serialized: tf.io.parse_example(serialized, spec)
+
+        def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+            parsed = tf.io.parse_example(serialized, spec)
+            if features.HISTORY_INDEX in parsed:
+                # An interaction's example keeps no more of what was seen before it.
+                parsed[features.SEEN_INDEX] = parsed[features.HISTORY_INDEX]
+            return parsed
+
+        return parse
 
 
 def _concatenated(batches: tf.data.Dataset, split: str) -> dict[str, npt.NDArray[np.generic]]:

@@ -1,13 +1,12 @@
 """Validation by rank: where the item that a user chose next stands in the model's list."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
-from models import features
 from models.losses import MASKED_LOGIT
 from models.progress import report
 
@@ -35,17 +34,26 @@ def mean_ndcg(
     Returns:
         The mean, between 0 and 1.
     """
-    count = len(interactions[features.ITEM_INDEX])
-    batch = min(MAX_BATCH, max(1, SCORES_AT_ONCE // catalogue_size))
     gains = [
-        1.0 / np.log2(1.0 + position(_rows(interactions, start, batch)).numpy())
-        for start in range(0, count, batch)
+        1.0 / np.log2(1.0 + position(batch).numpy())
+        for batch in row_batches(interactions, catalogue_size)
     ]
     return float(np.mean(np.concatenate(gains)))
 
 
-def _rows(columns: Columns, start: int, number: int) -> dict[str, tf.Tensor]:
-    return {name: tf.constant(column[start : start + number]) for name, column in columns.items()}
+def row_batches(columns: Columns, catalogue_size: int) -> Iterator[dict[str, tf.Tensor]]:
+    """Yields rows in batches of which all items' scores fit into memory.
+
+    Args:
+        columns: each [n, ...].
+        catalogue_size: scores a row.
+
+    Yields:
+        The columns of the next rows.
+    """
+    number = min(MAX_BATCH, max(1, SCORES_AT_ONCE // catalogue_size))
+    for start in range(0, len(next(iter(columns.values()))), number):
+        yield {name: tf.constant(col[start : start + number]) for name, col in columns.items()}
 
 
 def mask_history(scores: tf.Tensor, history_index: tf.Tensor) -> tf.Tensor:

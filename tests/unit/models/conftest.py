@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from models import features
 from models.item_table import ItemTable
+from models.retrieval.interaction_table import InteractionTable
 
 ITEMS, USERS, MAX_HISTORY = 24, 16, 6
 
@@ -57,8 +58,31 @@ def interactions() -> Columns:
 class InMemoryData:
     """What the trainings ask of transformed data, from memory."""
 
-    def __init__(self, columns: Columns) -> None:
-        self._columns = columns
+    def __init__(self, columns: Columns, table: ItemTable, users: int) -> None:
+        self._columns = columns | {features.SEEN_INDEX: columns[features.HISTORY_INDEX]}
+        self._table = table
+        self._users = users
+
+    def items(self) -> ItemTable:
+        return self._table
+
+    def users(self) -> int:
+        return self._users
+
+    def user_specs(self) -> dict[str, tf.TensorSpec]:
+        specs = {
+            name: tf.TensorSpec([None, *self._columns[name].shape[1:]], self._columns[name].dtype)
+            for name in features.USER_FEATURES
+        }
+        return specs | {features.SEEN_INDEX: tf.TensorSpec([None, None], tf.int64)}
+
+    def table(self, split: str) -> InteractionTable:
+        names = (features.USER_INDEX, features.ITEM_INDEX, features.LABEL_RATING)
+        user, item, rating = (self._columns[name] for name in names)
+        _, first = np.unique(user * (self._table.size + 1) + item, return_index=True)
+        return InteractionTable(
+            user[first], item[first], rating[first], self._users, self._table.size
+        )
 
     def interactions(self, split: str, batch_size: int, seed: int) -> tf.data.Dataset:
         rows = tf.data.Dataset.from_tensor_slices(self._columns)
@@ -69,8 +93,13 @@ class InMemoryData:
 
 
 @pytest.fixture(scope="session")
-def in_memory() -> Callable[[Columns], InMemoryData]:
-    return InMemoryData
+def in_memory(table: ItemTable) -> Callable[..., InMemoryData]:
+    """Makes data of transformed interactions; the items and users of this file if not told."""
+
+    def make(columns: Columns, items: ItemTable = table, users: int = USERS) -> InMemoryData:
+        return InMemoryData(columns, items, users)
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +115,7 @@ def user_inputs() -> Callable[[list[list[int]]], dict[str, tf.Tensor]]:
             features.USER_CATEGORY_SHARE: tf.fill([rows, 2], 0.5),
             features.USER_CATEGORY_RATING: tf.zeros([rows, 2]),
             features.HISTORY_INDEX: tf.constant(padded, tf.int64),
+            features.SEEN_INDEX: tf.constant(padded, tf.int64),
         }
 
     return make

@@ -5,12 +5,11 @@ import tf_keras
 
 from models import features
 from models.item_table import ItemTable
-from models.options import RetrievalOptions
+from models.retrieval.model import Tensors
+from models.retrieval.options import TwoTowerOptions
 
 RECENCY_DECAY = 0.8  # weight of a history item against the one after it
 EMBEDDING_STDDEV = 0.05
-
-Tensors = dict[str, tf.Tensor]
 
 
 class ItemTower(tf_keras.layers.Layer):
@@ -19,7 +18,7 @@ class ItemTower(tf_keras.layers.Layer):
     An item without interactions has an untrained, small id embedding: its content speaks for it.
     """
 
-    def __init__(self, table: ItemTable, options: RetrievalOptions):
+    def __init__(self, table: ItemTable, options: TwoTowerOptions):
         super().__init__(name="item_tower")
         dimension = options.embedding_dimension
         self.id_embedding = tf_keras.layers.Embedding(
@@ -55,7 +54,7 @@ class ItemTower(tf_keras.layers.Layer):
 class UserTower(tf_keras.layers.Layer):
     """A bag of the history's item embeddings, corrected by a network over all user features."""
 
-    def __init__(self, users: int, item_tower: ItemTower, options: RetrievalOptions):
+    def __init__(self, users: int, item_tower: ItemTower, options: TwoTowerOptions):
         super().__init__(name="user_tower")
         dimension = options.embedding_dimension
         self.item_tower = item_tower

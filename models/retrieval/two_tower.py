@@ -6,14 +6,24 @@ import tf_keras
 from models import features
 from models.item_table import ItemTable
 from models.losses import log_expected_count, sampled_softmax
-from models.options import RetrievalOptions
-from models.towers import ItemTower, Tensors, UserTower
+from models.retrieval.model import FitContext, RetrievalModel, Tensors
+from models.retrieval.options import TwoTowerOptions
+from models.retrieval.towers import ItemTower, UserTower
+from models.retrieval.training import fit_by_rank
+from models.transformed_data import TransformedData
 
 
-class TwoTowerRetrieval(tf_keras.Model):
+def fit(data: TransformedData, options: TwoTowerOptions, context: FitContext) -> RetrievalModel:
+    """Fits the towers; see `models.retrieval.registry.fit_retrieval`."""
+    model = TwoTowerRetrieval(data.items(), data.users(), options)
+    fit_by_rank(model, data, options, context)
+    return model
+
+
+class TwoTowerRetrieval(tf_keras.Model, RetrievalModel):
     """Scores users against items by cosine over a learned temperature."""
 
-    def __init__(self, table: ItemTable, users: int, options: RetrievalOptions):
+    def __init__(self, table: ItemTable, users: int, options: TwoTowerOptions):
         """Builds the towers.
 
         Args:
@@ -23,7 +33,8 @@ class TwoTowerRetrieval(tf_keras.Model):
         """
         super().__init__(name="retrieval")
         self.catalogue_size = table.size
-        self.uniform_negatives = options.uniform_negatives
+        self.direction_size = options.embedding_dimension
+        self.uniform_negatives = options.negatives.drawn
         self.item_tower = ItemTower(table, options)
         self.user_tower = UserTower(users, self.item_tower, options)
         self.log_temperature = tf.Variable(tf.math.log(options.temperature), name="log_temperature")

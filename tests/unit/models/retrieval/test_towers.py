@@ -6,13 +6,13 @@ import tensorflow as tf
 
 from models import features
 from models.item_table import ItemTable
-from models.options import RetrievalOptions
-from models.retrieval import TwoTowerRetrieval
+from models.retrieval.options import TwoTowerOptions
+from models.retrieval.two_tower import TwoTowerRetrieval
 
 
 @pytest.fixture(scope="module")
 def model(table: ItemTable) -> TwoTowerRetrieval:
-    options = RetrievalOptions(embedding_dimension=4, hidden_units=8)
+    options = TwoTowerOptions(embedding_dimension=4, hidden_units=8)
     return TwoTowerRetrieval(table, 16, options)
 
 
@@ -40,7 +40,7 @@ def test_order_matters_and_padding_does_not_when_history_is_read(
 def test_ids_are_dropped_when_training_alone(
     table: ItemTable, user_inputs: Callable[..., dict[str, tf.Tensor]]
 ) -> None:
-    options = RetrievalOptions(
+    options = TwoTowerOptions(
         embedding_dimension=4, hidden_units=8, dropout=0.0, user_id_dropout=1.0
     )
     model = TwoTowerRetrieval(table, 16, options)

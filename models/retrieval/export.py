@@ -1,25 +1,29 @@
-"""What a retrieval model offers to the ranker and the servable, as a SavedModel.
-
-Whatever the family, the exported object has `embed_users`, `embed_items`, `temperature` and
-`catalogue_size`; a dot product of embeddings over the temperature is the retrieval logit.
-"""
+"""What a retrieval model offers to the ranker and the servable, as a SavedModel."""
 
 import tensorflow as tf
 
 from models import features
-from models.retrieval import TwoTowerRetrieval
+from models.retrieval.model import RetrievalModel
 
 
 class RetrievalExport(tf.Module):
-    """The embedding functions of a trained retrieval model."""
+    """The embedding functions of a trained model of any family.
 
-    def __init__(self, model: TwoTowerRetrieval, user_specs: dict[str, tf.TensorSpec]):
+    A dot product of embeddings over `temperature` is the retrieval logit; `direction_size` leading
+    components of an item's embedding say what it is like; `kind` names the family.
+    """
+
+    def __init__(self, model: RetrievalModel, kind: str, user_specs: dict[str, tf.TensorSpec]):
         super().__init__(name="retrieval")
         # Not the model itself: it would bring its optimizer, which cannot be loaded without Keras.
         self._variables = model.variables
+        self.kind = tf.Variable(kind, trainable=False, name="kind")
         self.temperature = tf.Variable(model.temperature(), trainable=False, name="temperature")
         self.catalogue_size = tf.Variable(
             model.catalogue_size, trainable=False, name="catalogue_size"
+        )
+        self.direction_size = tf.Variable(
+            model.direction_size, trainable=False, name="direction_size"
         )
         self.embed_users = tf.function(
             lambda inputs: model.embed_users(inputs), input_signature=[user_specs]
@@ -31,13 +35,14 @@ class RetrievalExport(tf.Module):
 
 
 def save_retrieval(
-    model: TwoTowerRetrieval, path: str, user_specs: dict[str, tf.TensorSpec]
+    model: RetrievalModel, kind: str, path: str, user_specs: dict[str, tf.TensorSpec]
 ) -> None:
     """Saves the embedding functions of a trained model.
 
     Args:
         model: the trained model.
+        kind: its family, as the configuration names it.
         path: of the SavedModel.
         user_specs: shapes of the transformed user features, each [None, ...].
     """
-    tf.saved_model.save(RetrievalExport(model, user_specs), path)
+    tf.saved_model.save(RetrievalExport(model, kind, user_specs), path)
