@@ -43,8 +43,7 @@ POPULAR_ITEM_ID = "popular_item_id"  # string [B, 100]: most popular, what the u
 CHOSEN_PREDICTED_RATING = "chosen_predicted_rating"  # float32 [B, L], 0 pads, as chosen_item_id
 CATALOGUE_SIZE = "catalogue_size"  # int64 [B]: items in the catalogue, the same in every row
 
-# Values of SOURCE.
-SOURCE_TWO_TOWER = "two_tower"
+# A value of SOURCE; the others are the kinds of retrieval.
 SOURCE_POPULAR = "popular"
 
 # Where the bundle keeps its warm-up requests (a TFRecord file of PredictionLog).

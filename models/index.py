@@ -116,7 +116,7 @@ class ScannIndex(tf.Module):
 
 
 def build_index(embeddings: FloatArray, options: IndexOptions) -> Index:
-    """Builds the configured index over the items' unit vectors, float32 [N, D]."""
+    """Builds the configured index over the items' embeddings, float32 [N, D]."""
     if options.kind == "brute_force":
         return BruteForceIndex(embeddings)
     return ScannIndex(embeddings, options)

@@ -31,7 +31,7 @@ class Ranker(tf_keras.layers.Layer):
 
         Args:
             table: the catalogue.
-            item_embeddings: float32 [N+1, D], unit rows, of retrieval.
+            item_embeddings: float32 [N+1, D], of retrieval.
             temperature: of retrieval.
             mean_rating: where the rating head starts; 0 for implicit feedback.
             options: sizes.
@@ -80,7 +80,7 @@ class Ranker(tf_keras.layers.Layer):
 
         Args:
             inputs: transformed user features, each [B, ...].
-            user_embedding: float32 [B, D], unit rows, of retrieval.
+            user_embedding: float32 [B, D], of retrieval.
             item_index: int [B, N].
             training: whether units are dropped.
 
@@ -89,6 +89,9 @@ class Ranker(tf_keras.layers.Layer):
         """
         items = tf.gather(self.item_embeddings, item_index)
         logit = tf.einsum("bd,bnd->bn", user_embedding, items) / self.temperature
+        # Their length counts in the logit; in a network it would drown the other features.
+        items = tf.math.l2_normalize(items, axis=-1)
+        user_embedding = tf.math.l2_normalize(user_embedding, axis=-1)
         profile = tf.concat(
             [
                 inputs[features.USER_CATEGORY_SHARE],
@@ -124,7 +127,8 @@ class Ranker(tf_keras.layers.Layer):
         """Largest and mean cosine with the newest items of the history: float32 [B, N, 2]."""
         recent_index = inputs[features.HISTORY_INDEX][:, :RECENT_ITEMS]
         present = tf.cast(recent_index > 0, tf.float32)
-        recent = tf.gather(self.item_embeddings, recent_index) * present[:, :, tf.newaxis]
+        recent = tf.math.l2_normalize(tf.gather(self.item_embeddings, recent_index), axis=-1)
+        recent *= present[:, :, tf.newaxis]
         similarity = tf.einsum("bnd,bhd->bnh", items, recent)
         count = tf.reduce_sum(present, axis=1)[:, tf.newaxis]
         mean = tf.math.divide_no_nan(tf.reduce_sum(similarity, axis=2), count)

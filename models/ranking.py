@@ -69,8 +69,9 @@ class RankingModel(tf_keras.Model):
         return {"loss": self.loss_tracker.result(), "rating_mse": self.rating_error.result()}
 
     def embed_users(self, batch: Tensors) -> tf.Tensor:
-        """Returns retrieval's unit vectors, float32 [B, D]."""
-        return self._embed_users({name: batch[name] for name in features.USER_FEATURES})
+        """Returns retrieval's embeddings, float32 [B, D]."""
+        names = (*features.USER_FEATURES, features.SEEN_INDEX)
+        return self._embed_users({name: batch[name] for name in names})
 
     def _negatives(self, positive_index: tf.Tensor) -> tf.Tensor:
         """Draws items shared by the batch: some of its own positives, some of the catalogue."""

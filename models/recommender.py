@@ -23,7 +23,7 @@ class Users(NamedTuple):
 
     Attributes:
         inputs: transformed user features, each [B, ...].
-        embedding: float32 [B, D], unit vectors of retrieval.
+        embedding: float32 [B, D], of retrieval.
         cold: bool [B], true for a user without any history to go by.
     """
 
@@ -54,6 +54,7 @@ class Recommender(tf.Module):
         retrieval: Any,
         ranker: Any,
         index: Index,
+        related: Index,
         popular: PopularItems,
         items: ItemStore,
         catalogue_size: int,
@@ -65,6 +66,7 @@ class Recommender(tf.Module):
             retrieval: a loaded retrieval export.
             ranker: a loaded ranker export.
             index: over the catalogue's embeddings.
+            related: over their directions, see `directions`.
             popular: over the same catalogue.
             items: the same catalogue as text.
             catalogue_size: number of items.
@@ -73,7 +75,10 @@ class Recommender(tf.Module):
         super().__init__(name="recommender")
         self._retrieval = retrieval
         self._ranker = ranker
+        self._source = retrieval.kind.numpy().decode()
+        self._direction_size = int(retrieval.direction_size.numpy())
         self._index = index
+        self._related = related
         self._popular = popular
         self._items = items
         self._catalogue_size = catalogue_size
@@ -147,12 +152,13 @@ class Recommender(tf.Module):
         """Returns the k items nearest to each item, itself left out; an empty list for 0."""
         embedding = self._retrieval.embed_items(tf.cast(index, tf.int64))
         wanted = tf.minimum(k + 1, self._catalogue_size)
-        found = _nominated(*self._index.search(embedding, wanted), contract.SOURCE_TWO_TOWER)
+        query = directions(embedding, self._direction_size)
+        found = _nominated(*self._related.search(query, wanted), self._source)
         allowed = (found.index != index[:, tf.newaxis]) & (index > 0)[:, tf.newaxis]
         return _best(found, allowed, k)
 
     def embed_items(self, index: tf.Tensor) -> tf.Tensor:
-        """Returns unit vectors, float32 [B, D]; zeros for 0."""
+        """Returns retrieval's embeddings, float32 [B, D]; zeros for 0."""
         embedding = self._retrieval.embed_items(tf.cast(index, tf.int64))
         return tf.where((index > 0)[:, tf.newaxis], embedding, 0.0)
 
@@ -163,13 +169,13 @@ class Recommender(tf.Module):
     def _nearest(
         self, users: Users, excluded: tf.Tensor, excluded_category: tf.Tensor | None
     ) -> ItemList:
-        """The towers' candidates; none for a cold user, whose vector says nothing."""
+        """Retrieval's candidates; none for a cold user, whose vector says nothing."""
         # As many more as could fall to the filter, so that enough are left after it.
         wanted = tf.minimum(self._candidates + tf.shape(excluded)[1], self._catalogue_size)
         if excluded_category is not None:
             filtered = tf.reduce_any(excluded_category != "")
             wanted = tf.where(filtered, self._catalogue_size, wanted)
-        found = _nominated(*self._index.search(users.embedding, wanted), contract.SOURCE_TWO_TOWER)
+        found = _nominated(*self._index.search(users.embedding, wanted), self._source)
         allowed = ~is_member(found.index, excluded) & ~users.cold[:, tf.newaxis]
         allowed &= self._category_allowed(found.index, excluded_category)
         return _best(found, allowed, tf.constant(self._candidates))
@@ -186,7 +192,7 @@ class Recommender(tf.Module):
         allowed = self._category_allowed(popular.index, excluded_category)
         popular = popular._replace(index=tf.where(allowed, popular.index, 0))
         both = ItemList(*(tf.concat(pair, axis=1) for pair in zip(own, popular, strict=True)))
-        # Scores of the two do not compare: the order is theirs, the towers' first.
+        # Scores of the two do not compare: the order is theirs, retrieval's first.
         order = tf.argsort(tf.cast(both.index == 0, tf.int32), axis=1, stable=True)
         first = order[:, : self._candidates]
         return ItemList(*(tf.gather(column, first, axis=1, batch_dims=1) for column in both))
@@ -195,6 +201,16 @@ class Recommender(tf.Module):
         if excluded_category is None:
             return tf.ones_like(index, tf.bool)
         return ~self._items.in_category(index, excluded_category)
+
+
+def directions(embedding: tf.Tensor, size: int) -> tf.Tensor:
+    """Returns what items are like, whatever their biases and length: unit rows, float32 [n, size].
+
+    Args:
+        embedding: float32 [n, D], of retrieval.
+        size: leading components that are no biases.
+    """
+    return tf.math.l2_normalize(embedding[:, :size], axis=-1)
 
 
 def _nominated(index: tf.Tensor, score: tf.Tensor, source: str) -> ItemList:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from models import contract
+from models import contract, features
 from models.item_store import ItemStore
 from models.membership import is_member
 from models.options import ServingOptions
@@ -155,7 +155,8 @@ class Servable(tf.Module):
         query = self._parser.parse(examples)
         seen = self._items.index(query.seen_item_id)
         k = tf.constant(contract.EVALUATED_LIST_LENGTH)
-        users = self._recommender.users(query.inputs)
+        inputs = query.inputs | {features.SEEN_INDEX: tf.cast(seen, tf.int64)}
+        users = self._recommender.users(inputs)
         recommended = self._recommender.recommend(users, seen, k)
         chosen = self._items.index(query.chosen_item_id)
         _, rating = self._recommender.rank(users, chosen)

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from models import contract, features
-from models.index import build_index, recall_against_exact
+from models.index import Index, build_index, recall_against_exact
 from models.item_store import CatalogueItem, ItemStore
 from models.item_table import FloatArray
 from models.options import IndexOptions, ServingOptions
@@ -19,7 +19,7 @@ from models.popularity import PopularItems
 from models.progress import report
 from models.query_parser import QueryParser
 from models.raw_data import read_catalogue, serialized_batches
-from models.recommender import Recommender
+from models.recommender import Recommender, directions
 from models.requests import predict_request
 from models.servable import Servable
 from models.servable_check import ServableError, check_index_size, check_servable
@@ -29,6 +29,7 @@ from models.warmup import write_warmup_requests
 EMBEDDING_BATCH = 65_536  # items embedded at once
 RECALL_QUERIES = 256
 RECALL_AT = 100
+UNIT_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def build_servable(
     report(f"servable: embedding {len(items)} items")
     embeddings = _embed_items(retrieval, len(items))
     index = build_index(embeddings, index_options)
+    related = _related_index(index, embeddings, retrieval, index_options)
     parser = QueryParser(transform_output)
     with tempfile.TemporaryDirectory() as scratch:
         user_file = str(Path(scratch, "users.txt"))
@@ -115,6 +117,7 @@ def build_servable(
             retrieval,
             tf.saved_model.load(sources.ranker),
             index,
+            related,
             PopularItems([item.interactions for item in items]),
             item_store,
             len(items),
@@ -166,6 +169,16 @@ def _embed_items(retrieval: Any, items: int) -> FloatArray:
             f"{int((~np.isfinite(embeddings)).any(axis=1).sum())} of them not finite."
         )
     return embeddings
+
+
+def _related_index(
+    index: Index, embeddings: FloatArray, retrieval: Any, options: IndexOptions
+) -> Index:
+    """Returns the index for related items: the same one where embeddings are directions."""
+    unit = directions(tf.constant(embeddings), int(retrieval.direction_size.numpy())).numpy()
+    if unit.shape == embeddings.shape and np.allclose(unit, embeddings, atol=UNIT_TOLERANCE):
+        return index
+    return build_index(unit, options)
 
 
 def _user_store(

@@ -56,7 +56,7 @@ class UserStore(tf.Module):
         return tf.gather(ragged, row).to_tensor(0)
 
     def inputs(self, row: tf.Tensor, history: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the transformed user features of rows with the given history.
+        """Returns what retrieval and ranking read of rows with the given history.
 
         Args:
             row: int64 [B].
@@ -69,4 +69,5 @@ class UserStore(tf.Module):
         missing = tf.maximum(self._max_history - tf.shape(history)[1], 0)
         padded = tf.pad(history, [[0, 0], [0, missing]])[:, : self._max_history]
         padded = tf.ensure_shape(padded, [None, self._max_history])
-        return inputs | {features.HISTORY_INDEX: tf.cast(padded, tf.int64)}
+        whole = {features.HISTORY_INDEX: padded, features.SEEN_INDEX: history}
+        return inputs | {name: tf.cast(index, tf.int64) for name, index in whole.items()}

@@ -15,10 +15,10 @@ from models.options import (
     IndexOptions,
     Options,
     RankingOptions,
-    RetrievalOptions,
     ServingOptions,
     TransformOptions,
 )
+from models.retrieval.options import FAMILIES, RetrievalOptions, TwoTowerOptions
 
 # A file that describes its own interactions or catalogue means all of it: a default column left
 # over from another catalogue would be a trap.
@@ -49,7 +49,7 @@ class Config(Options):
     seed: int = Field(17, ge=0)
     data: DataOptions
     transform: TransformOptions = TransformOptions()
-    retrieval: RetrievalOptions = RetrievalOptions()
+    retrieval: RetrievalOptions = TwoTowerOptions()
     ranking: RankingOptions = RankingOptions()
     index: IndexOptions = IndexOptions()
     serving: ServingOptions = ServingOptions()
@@ -62,8 +62,19 @@ class Config(Options):
     def _check_gate(self) -> "Config":
         if not self.gate.judges(self.data.interactions.feedback):
             raise ValueError(
-                "at least one bound on a metric that the data has was expected. Received "
+                "gate: at least one bound on a metric that the data has was expected. Received "
                 "none: nothing would ever be pushed. Set gate.floors, or leave gate out."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_feedback(self) -> "Config":
+        if self.retrieval.needs_ratings and self.data.interactions.feedback != "explicit":
+            others = [kind for kind, family in FAMILIES.items() if not family.needs_ratings]
+            raise ValueError(
+                f"retrieval.kind: {self.retrieval.kind} learns from ratings, so explicit "
+                "data.interactions.feedback was expected. Received: implicit. Map a column of "
+                f"ratings, or choose one of {', '.join(others)}."
             )
         return self
 
@@ -137,11 +148,19 @@ def _set(tree: dict[str, Any], override: str) -> None:
     tree[key] = value
 
 
+def _key(location: tuple[str | int, ...]) -> str:
+    parts = [str(part) for part in location]
+    if parts[:1] == ["retrieval"] and parts[1:2] and parts[1] in FAMILIES:
+        # Pydantic names the member of the union, which no one writes into a configuration.
+        del parts[1]
+    return ".".join(parts)
+
+
 def _sentence(err: ValidationError, file: Path | None) -> str:
     """The first problem of each key, in one line."""
     problems = []
     for detail in err.errors():
-        key = ".".join(str(part) for part in detail["loc"])
+        key = _key(detail["loc"])
         if detail["type"] == "extra_forbidden":
             problems.append(f"{key} is no known key; see docs/configuration.md")
         elif detail["type"] == "missing":
@@ -150,6 +169,6 @@ def _sentence(err: ValidationError, file: Path | None) -> str:
             message = detail["msg"].removeprefix("Value error, ").rstrip(".")
             # Our own validators say themselves what they received.
             received = "" if "Received" in message else f". Received: {detail['input']!r}"
-            problems.append(f"{key or 'gate'}: {message}{received}")
+            problems.append(f"{key + ': ' if key else ''}{message}{received}")
     where = f" (with {file})" if file else ""
     return f"configuration{where}: {'; '.join(problems)}."

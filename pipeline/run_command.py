@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.errors import MarqueeError
+from components.errors import DataError, MarqueeError
+from models.errors import UnsuitableDataError
 from models.metrics import names
 from pipeline.config import Config
 from pipeline.datasets.synthesize import synthesize
@@ -75,6 +76,9 @@ def _run(config: Config, data_dir: Path, layout: OutputLayout) -> bool:
         except MarqueeError as err:
             logging.exception("the run stopped")
             raise type(err)(f"{err} (log: {log})") from err
+        except UnsuitableDataError as err:
+            logging.exception("the run stopped")
+            raise DataError(f"retrieval.kind {config.retrieval.kind}: {err} (log: {log})") from err
         except Exception as err:
             logging.exception("the run failed")
             raise RunFailedError(f"{_first_line(err)} (log: {log})") from err

@@ -135,22 +135,27 @@ class EaseOptions(FamilyOptions):
     embedding_dimension: int = Field(256, ge=1, le=1024)  # rank of what is served
 
 
-FAMILIES: tuple[type[FamilyOptions], ...] = (
-    TwoTowerOptions,
-    SoftmaxOptions,
-    WeightedFactorizationOptions,
-    RatingFactorizationOptions,
-    BinaryFactorizationOptions,
-    ContentOptions,
-    ItemKnnOptions,
-    EaseOptions,
-)
+# By kind, in the order in which they are documented.
+FAMILIES: dict[str, type[FamilyOptions]] = {
+    str(family.model_fields["kind"].default): family
+    for family in (
+        TwoTowerOptions,
+        SoftmaxOptions,
+        WeightedFactorizationOptions,
+        RatingFactorizationOptions,
+        BinaryFactorizationOptions,
+        ContentOptions,
+        ItemKnnOptions,
+        EaseOptions,
+    )
+}
 
 
 def _kind_of(value: Any) -> str:
     """Reads the kind; what names none is of the default kind."""
-    kind = value.get("kind", DEFAULT_KIND) if isinstance(value, dict) else None
-    return str(kind if kind is not None else getattr(value, "kind", DEFAULT_KIND))
+    if isinstance(value, dict):
+        return str(value.get("kind", DEFAULT_KIND))
+    return str(getattr(value, "kind", DEFAULT_KIND))
 
 
 RetrievalOptions = Annotated[
@@ -162,7 +167,11 @@ RetrievalOptions = Annotated[
     | Annotated[ContentOptions, Tag("content")]
     | Annotated[ItemKnnOptions, Tag("item_knn")]
     | Annotated[EaseOptions, Tag("ease")],
-    Discriminator(_kind_of),
+    Discriminator(
+        _kind_of,
+        custom_error_type="unknown_kind",
+        custom_error_message=f"kind must be one of {', '.join(FAMILIES)}",
+    ),
 ]
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(RetrievalOptions)

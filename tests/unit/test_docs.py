@@ -10,6 +10,7 @@ from typer.main import get_command
 
 from models import contract
 from models.metrics import names
+from models.retrieval.options import FAMILIES, FamilyOptions
 from pipeline.cli import app
 from pipeline.config import load_config
 
@@ -32,6 +33,10 @@ def documented() -> dict[str, str]:
     return dict(rows)
 
 
+def shown(value: object) -> str:
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
 def test_every_key_is_documented_and_no_other(documented: dict[str, str]) -> None:
     assert list(documented) == [key for key, _ in leaves(load_config())]
 
@@ -40,9 +45,19 @@ def test_every_key_is_documented_and_no_other(documented: dict[str, str]) -> Non
 def test_documented_default_is_the_one_in_force(documented: dict[str, str], kind: type) -> None:
     for key, value in leaves(load_config()):
         if type(value) is kind:
-            shown = str(value).lower() if kind is bool else str(value)
             # A bar inside a table's cell is escaped.
-            assert documented[key].replace("\\|", "|") == f"`{shown}`", key
+            assert documented[key].replace("\\|", "|") == shown(value), key
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_every_key_of_a_family_is_documented_with_its_default(kind: str) -> None:
+    text = (ROOT / "docs" / "models.md").read_text()
+    _, _, section = text.partition(f"\n### `{kind}`\n")
+    section, _, _ = section.partition("\n### ")
+    rows = dict(re.findall(r"^\| `([a-z_.]+)` \| (`.+?`) \| ", section, flags=re.MULTILINE))
+    common = FamilyOptions.model_fields
+    own = [(key, value) for key, value in leaves(FAMILIES[kind]()) if key not in {"kind", *common}]
+    assert list(rows.items()) == [(key, shown(value)) for key, value in own]
 
 
 def test_every_metric_that_bounds_may_name_is_documented() -> None:

@@ -258,13 +258,14 @@ def trained(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     }
     paths = {name: str(folder / name) for name in ("retrieval", "ranker")}
     options: dict[str, Any] = {"batch_size": 16, "hidden_units": 8}
-    retrieval_options = {"embedding_dimension": 8, "max_epochs": 4, "uniform_negatives": 32}
+    retrieval_options = {"embedding_dimension": 8, "max_epochs": 4, "negatives": {"drawn": 32}}
+    context = {"explicit": True, "rating_range": [1.0, 5.0], "seed": 5}
     train_retrieval.run_fn(
         types.SimpleNamespace(
             **shared,
             serving_model_dir=paths["retrieval"],
             model_run_dir=str(folder / "retrieval_logs"),
-            custom_config={"options": options | retrieval_options, "seed": 5},
+            custom_config={"options": options | retrieval_options, **context},
         )
     )
     train_ranking.run_fn(
@@ -275,9 +276,7 @@ def trained(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
             model_run_dir=str(folder / "ranking_logs"),
             custom_config={
                 "options": options | {"max_epochs": 1, "negatives": 16},
-                "explicit": True,
-                "rating_range": [1.0, 5.0],
-                "seed": 5,
+                **context,
             },
         )
     )

@@ -167,7 +167,7 @@ def save_candidate() -> Callable[[pathlib.Path, str], None]:
             return {
                 contract.ITEM_ID: items,
                 contract.SCORE: tf.where(items == b"", 0.0, 0.5),
-                contract.SOURCE: tf.where(items == b"", "", contract.SOURCE_TWO_TOWER),
+                contract.SOURCE: tf.where(items == b"", "", "two_tower"),
             }
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="item_id")])

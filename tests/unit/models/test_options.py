@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from models.options import IndexOptions, RetrievalOptions, ServingOptions
+from models.options import IndexOptions, RankingOptions, ServingOptions
 
 
 def test_options_are_refused_when_fewer_candidates_than_answers() -> None:
@@ -17,6 +17,6 @@ def test_options_are_refused_when_a_key_is_unknown() -> None:
 
 
 def test_options_stay_as_they_are_when_assigned() -> None:
-    options = RetrievalOptions()
+    options = RankingOptions()
     with pytest.raises(ValidationError, match="frozen"):
         options.dropout = 0.5  # type: ignore[misc]

@@ -25,9 +25,11 @@ COUNTS = [float(i * 7 % SIZE) for i in range(1, SIZE + 1)]  # 0 to 11, each once
 class Retrieval(tf.Module):
     """A user is the vector of the item that they took last: near items have near numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, items: np.ndarray = VECTORS) -> None:
         super().__init__()
-        self._items = tf.constant(VECTORS)
+        self._items = tf.constant(items)
+        self.kind = tf.Variable("two_tower", trainable=False)
+        self.direction_size = tf.Variable(2, trainable=False)
 
     def embed_users(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         return tf.gather(self._items, inputs[features.HISTORY_INDEX][:, 0])
@@ -68,6 +70,7 @@ def recommend(items: ItemStore) -> Any:
     recommender = Recommender(
         Retrieval(),
         Ranker(),
+        BruteForceIndex(VECTORS[1:]),
         BruteForceIndex(VECTORS[1:]),
         PopularItems(COUNTS),
         items,
@@ -193,12 +196,31 @@ def test_list_is_padded_when_more_neighbours_are_asked_than_there_are(recommend:
     assert listed[11:] == [0] * 9
 
 
+def test_related_items_are_near_in_direction_when_embeddings_have_length_and_bias(
+    items: ItemStore,
+) -> None:
+    # Without the rule, item 12 would come first for all: it is 12 long, and has the largest bias.
+    numbers = np.arange(SIZE + 1, dtype=np.float32)[:, np.newaxis]
+    retrieval = Retrieval(np.concatenate([VECTORS * numbers, numbers], axis=1))
+    by_dot, by_direction = BruteForceIndex(VECTORS[1:] * numbers[1:]), BruteForceIndex(VECTORS[1:])
+    recommender = Recommender(
+        retrieval, Ranker(), by_dot, by_direction, PopularItems(COUNTS), items, SIZE, CANDIDATES
+    )
+    found = recommender.similar(tf.constant([3, 0]), tf.constant(4))
+    assert set(found.index[0, :2].numpy()) == {2, 4}
+    assert set(found.index[0, 2:].numpy()) == {1, 5}
+    # Two steps of 0.1 from item 3 on the circle.
+    assert found.score[0, 2].numpy() == pytest.approx(np.cos(0.2), abs=1e-5)
+    assert found.index[1].numpy().tolist() == [0] * 4
+
+
 def test_list_is_filled_with_what_is_popular_when_the_index_finds_too_few(
     items: ItemStore,
 ) -> None:
     recommender = Recommender(
         Retrieval(),
         Ranker(),
+        Shallow(VECTORS[1:]),
         Shallow(VECTORS[1:]),
         PopularItems(COUNTS),
         items,

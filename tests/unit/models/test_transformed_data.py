@@ -82,20 +82,22 @@ def test_sample_holds_distinct_rows_with_their_features_when_drawn(
     opened: TransformedData,
 ) -> None:
     sample = opened.sample("train", 4, 1)
-    assert set(sample) == set(INTERACTION_FEATURES)
+    assert set(sample) == {*INTERACTION_FEATURES, features.SEEN_INDEX}
     index = sample[features.ITEM_INDEX]
     assert Counter(index).most_common(1)[0][1] == 1
     assert len(index) == 4
     np.testing.assert_array_equal(sample[features.LABEL_RATING], index / 2)
-    np.testing.assert_array_equal(sample[features.HISTORY_INDEX], np.stack([index] * 3, axis=1))
+    for name in (features.HISTORY_INDEX, features.SEEN_INDEX):
+        np.testing.assert_array_equal(sample[name], np.stack([index] * 3, axis=1))
     assert len(opened.sample("train", 99, 1)[features.ITEM_INDEX]) == 10
 
 
 def test_user_shapes_have_a_batch_dimension_when_asked(opened: TransformedData) -> None:
     specs = opened.user_specs()
-    assert set(specs) == set(features.USER_FEATURES)
+    assert set(specs) == {*features.USER_FEATURES, features.SEEN_INDEX}
     assert specs[features.HISTORY_INDEX].shape.as_list() == [None, 3]
     assert specs[features.USER_INDEX].shape.as_list() == [None]
+    assert specs[features.SEEN_INDEX].shape.as_list() == [None, None]
 
 
 def test_reading_fails_when_a_split_is_missing_or_empty(opened: TransformedData) -> None:

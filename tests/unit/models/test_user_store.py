@@ -34,7 +34,7 @@ def test_seen_items_are_padded_when_users_have_seen_less(store: UserStore) -> No
 def test_features_are_the_first_rows_when_user_is_unknown(store: UserStore) -> None:
     row = tf.constant([1, 0], tf.int64)
     inputs = store.inputs(row, tf.zeros([2, 0], tf.int32))
-    assert set(inputs) == set(features.USER_FEATURES)
+    assert set(inputs) == {*features.USER_FEATURES, features.SEEN_INDEX}
     assert inputs[features.USER_INDEX].numpy().tolist() == [2, 0]
     assert inputs[features.USER_STATISTICS].numpy().tolist() == [[1, 2], [-1, 0]]
     assert inputs[features.USER_CATEGORY_SHARE].numpy().tolist() == [[0.5], [0.0]]
@@ -51,3 +51,5 @@ def test_history_has_the_towers_width_when_given_any(
     inputs = store.inputs(tf.constant([1], tf.int64), given)
     assert inputs[features.HISTORY_INDEX].numpy().tolist() == [expected]
     assert inputs[features.HISTORY_INDEX].dtype == tf.int64
+    assert inputs[features.SEEN_INDEX].numpy().tolist() == [history]
+    assert inputs[features.SEEN_INDEX].dtype == tf.int64

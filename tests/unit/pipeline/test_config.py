@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.options import RetrievalOptions
+from models.retrieval.options import EaseOptions, TwoTowerOptions
 from pipeline.config import ConfigError, load_config
 
 OTHER_CATALOGUE = """\
@@ -34,12 +34,12 @@ def test_has_the_default_data_set_when_nothing_is_given() -> None:
     config = load_config()
     assert config.data.interactions.columns.item == "movieId"
     assert config.data.catalogue.numeric["year"].column == "title"
-    assert config.retrieval == RetrievalOptions()
+    assert config.retrieval == TwoTowerOptions()
 
 
 def test_keeps_other_defaults_when_a_file_sets_one_key(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, "retrieval: {max_epochs: 3}\n"))
-    assert config.retrieval == RetrievalOptions(max_epochs=3)
+    assert config.retrieval == TwoTowerOptions(max_epochs=3)
     assert config.data == load_config().data
 
 
@@ -118,6 +118,8 @@ def test_is_frozen_when_assigned_to() -> None:
         ("gate.floors={recall@7: 0.1}", "gate.floors", "Received: recall@7"),
         ("serving.candidates=200", "serving", "Raise serving.candidates"),
         ("retrieval=3", "retrieval", "Received: 3"),
+        ("retrieval.kind=eas", "retrieval", "kind must be one of two_tower, softmax,"),
+        ("retrieval.negatives.kind=all", "retrieval.negatives.kind", "Received: 'all'"),
         ("gate={floors: {}, max_drop: {}, max_relative_drop: {}, min_lift: null}", "gate", "none"),
         ("serving.candidates=100", "serving", "Received: 100"),
         ("name=Not a name", "name", "Received: 'Not a name'"),
@@ -136,6 +138,22 @@ def test_names_key_and_value_when_a_value_does_not_fit(
 def test_names_the_key_when_it_is_unknown(key: str) -> None:
     known = key if not key.startswith("retreival") else "retreival"
     assert f"{known} is no known key; see docs/configuration.md" in one_line(None, f"{key}=1")
+
+
+def test_takes_the_keys_of_the_kind_when_another_family_is_chosen() -> None:
+    config = load_config(overrides=["retrieval.kind=ease", "retrieval.regularization=100"])
+    assert config.retrieval == EaseOptions(regularization=100.0)
+    message = one_line(None, "retrieval.kind=ease", "retrieval.dropout=0.1")
+    assert "configuration: retrieval.dropout is no known key" in message
+
+
+@pytest.mark.parametrize("kind", ["rating_factorization", "binary_factorization"])
+def test_refuses_a_family_that_needs_ratings_when_there_are_none(tmp_path: Path, kind: str) -> None:
+    columns = "{user: listener, item: song, timestamp: when}"
+    text = f"data: {{interactions: {{file: plays.csv, feedback: implicit, columns: {columns}}}}}\n"
+    message = one_line(write(tmp_path, text), f"retrieval.kind={kind}")
+    assert f"retrieval.kind: {kind} learns from ratings" in message
+    assert "Received: implicit. Map a column of ratings, or choose one of two_tower," in message
 
 
 def test_names_the_file_when_its_key_is_unknown(tmp_path: Path) -> None:
