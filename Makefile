@@ -15,7 +15,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint types unit integration e2e format \
-	bench-quality bench-pipeline bench-synthesize clean
+	bench-quality bench-models bench-wals bench-textbook bench-pipeline bench-synthesize clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -58,6 +58,15 @@ e2e: setup ## Tests of the command line from data to served lists
 
 bench-quality: setup ## Served quality beside most-popular, item-kNN and EASE (DATA=DIR)
 	$(PYTHON) -m benchmarks.quality --data $(DATA)
+
+bench-models: setup ## Every family beside the others: quality, time, size (DATA=DIR)
+	$(PYTHON) -m benchmarks.models --data $(DATA)
+
+bench-wals: setup ## WALS beside implicit's ALS on a million interactions: time and objective
+	$(PYTHON) -m benchmarks.wals
+
+bench-textbook: setup ## The families beside what their textbooks published (DATA=DIR)
+	$(PYTHON) -m benchmarks.textbook --data $(DATA)
 
 bench-pipeline: setup ## Seconds of each component and peak memory (DATA=DIR)
 	$(PYTHON) -m benchmarks.pipeline --data $(DATA)

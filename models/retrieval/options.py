@@ -14,6 +14,7 @@ class FamilyOptions(Options):
 
     needs_ratings: ClassVar[bool] = False
 
+    kind: str
     validation_interactions: int = Field(5000, ge=1)
     sabotage: bool = False  # random embeddings instead of trained ones, to try the gate
 
