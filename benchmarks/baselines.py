@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, sparse
+from scipy import sparse
 
 NEIGHBOURS = 50
 EASE_L2 = 300.0
@@ -30,57 +30,26 @@ def item_knn(train: sparse.csr_matrix, neighbours: int = NEIGHBOURS) -> Scorer:
 
     Returns:
         A scorer: the sum of the similarities to the items of the history that speak for it.
-
-    Source: Sarwar et al. 2001, doi:10.1145/371920.372071.
     """
-    norms = np.sqrt(np.asarray(train.sum(axis=0), dtype=np.float32).ravel())
-    unit = (train @ sparse.diags(1.0 / np.maximum(norms, 1.0), dtype=np.float32)).tocsc()
-    rows, columns, values = [], [], []
-    for start in range(0, train.shape[1], BATCH):
-        similarity = (unit[:, start : start + BATCH].T @ unit).toarray()
-        here = np.arange(len(similarity))
-        similarity[here, start + here] = 0.0  # an item is no neighbour of itself
-        nearest = top_k(similarity, neighbours)
-        rows.append(np.repeat(start + here, nearest.shape[1]))
-        columns.append(nearest.ravel())
-        values.append(np.take_along_axis(similarity, nearest, axis=1).ravel())
-    triple = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-    weights = sparse.csr_matrix(triple, shape=(train.shape[1],) * 2)
-    return lambda histories: np.asarray((histories @ weights).toarray(), dtype=np.float32)
+    from models.retrieval.item_knn import knn_weights  # TensorFlow, which --help need not wait for
+
+    return knn_weights(train, neighbours).scores
 
 
-def ease(train: sparse.csr_matrix, l2: float = EASE_L2) -> Scorer:
+def ease(train: sparse.csr_matrix, l2: float = EASE_L2, max_items: int = EASE_MAX_ITEMS) -> Scorer:
     """Scores with the closed-form linear autoencoder without self-similarity.
 
     Args:
         train: binary [U, I].
         l2: weight of the penalty.
+        max_items: with interactions, at most.
 
     Raises:
-        ValueError: if more than EASE_MAX_ITEMS items have interactions.
-
-    Source: Steck 2019, doi:10.1145/3308558.3313710.
+        ValueError: if more items have interactions.
     """
-    # An item without interactions has no weights: leaving it out shrinks the matrix to invert.
-    rated = np.flatnonzero(np.diff(train.tocsc().indptr))
-    if len(rated) > EASE_MAX_ITEMS:
-        raise ValueError(
-            f"EASE needs at most {EASE_MAX_ITEMS} items with interactions. "
-            f"Received: {len(rated)}. Leave it out on a data set of this size."
-        )
-    known = train[:, rated]
-    gram = (known.T @ known).toarray()
-    gram[np.diag_indices_from(gram)] += l2
-    precision = linalg.inv(gram, overwrite_a=True, check_finite=False)
-    weights = precision / -np.diag(precision)
-    np.fill_diagonal(weights, 0.0)
+    from models.retrieval.ease import ease_weights
 
-    def score(histories: sparse.csr_matrix) -> NDArray[np.float32]:
-        scores = np.zeros(histories.shape, dtype=np.float32)
-        scores[:, rated] = histories[:, rated] @ weights
-        return scores
-
-    return score
+    return ease_weights(train, l2, max_items).scores
 
 
 def recommend(
