@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from scipy import optimize, special
+from scipy import optimize, sparse, special
 
 from models import features
 from models.retrieval.model import FitContext, Tensors
@@ -25,9 +25,8 @@ Doubles = npt.NDArray[np.float64]
 
 ALTERNATIVES = 1000  # sampled for each choice
 CHOICES = 2000  # at most
-MIN_WEIGHT = (
-    1e-3  # of a standardised score: a family that finds nothing keeps its order all the same
-)
+# Of a standardised score: a family that finds nothing keeps its order all the same.
+MIN_WEIGHT = 1e-3
 UNAVAILABLE = -1e9  # logit of what the user has had already
 
 
@@ -96,24 +95,30 @@ def _held_out_choices(
 ) -> Choices:
     most = min(options.validation_interactions, CHOICES)
     held_out = data.sample(features.EVAL_SPLIT, most, context.seed)
-    return draw_choices(held_out, score, data.items().size, context.seed)
+    seen = data.table(features.TRAIN_SPLIT).matrix()
+    return draw_choices(held_out, score, seen, context.seed)
 
 
 def draw_choices(
-    held_out: Columns, score: Callable[[Tensors], tf.Tensor], catalogue_size: int, seed: int
+    held_out: Columns,
+    score: Callable[[Tensors], tf.Tensor],
+    seen: sparse.csr_matrix,
+    seed: int,
 ) -> Choices:
     """Scores held-out choices, and alternatives to each.
 
     Args:
         held_out: transformed interactions, each column [n, ...].
         score: gives scores of all items, float32 [B, N+1], by item index.
-        catalogue_size: N.
+        seen: [U, N], non-zero where user u + 1 has had item i + 1. Nobody chooses that again, and a
+            family that has memorised it would look sure of it.
         seed: of the alternatives.
 
     Returns:
         The choices.
     """
     random = np.random.default_rng(seed)
+    catalogue_size = seen.shape[1]
     chosen = held_out[features.ITEM_INDEX].astype(np.int64)
     drawn = random.integers(1, catalogue_size + 1, [len(chosen), ALTERNATIVES])
     item_index = np.concatenate([chosen[:, np.newaxis], drawn], axis=1)
@@ -126,9 +131,10 @@ def draw_choices(
     # A drawn item stands for as many as the catalogue has for each draw; the chosen for itself.
     offset = np.full(item_index.shape, np.log(catalogue_size / ALTERNATIVES))
     offset[:, 0] = 0.0
-    had = np.concatenate([held_out[features.HISTORY_INDEX], chosen[:, np.newaxis]], axis=1)
-    for row, items in enumerate(had):
-        offset[row, 1:][np.isin(drawn[row], items)] = UNAVAILABLE
+    for row, user in enumerate(held_out[features.USER_INDEX]):
+        own = seen[user - 1].indices + 1 if user > 0 else []
+        had = np.concatenate([held_out[features.HISTORY_INDEX][row], own, chosen[row : row + 1]])
+        offset[row, 1:][np.isin(drawn[row], had)] = UNAVAILABLE
     return Choices(item_index, np.concatenate(scores).astype(np.float64), offset)
 
 
