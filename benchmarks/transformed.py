@@ -1,0 +1,164 @@
+"""Runs the graph as far as Transform and opens what came of it, for models fitted in process."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tfx import v1 as tfx
+
+from benchmarks.processes import BenchmarkError
+from components.csv_reader import find_files
+from models import features
+from models.query_parser import QueryParser
+from models.transformed_data import TransformedData
+from pipeline.config import Config
+from pipeline.dag import TRANSFORMED_SPLITS, RunInputs, create_components
+from pipeline.fingerprint import code_fingerprint, data_fingerprint
+from pipeline.layout import OutputLayout
+
+LAST_NODE = "Transform"
+BATCH = 256  # users transformed at a time
+
+
+@dataclass(frozen=True)
+class Users:
+    """Users after their newest interaction, as models embed them.
+
+    Attributes:
+        ids: of the users.
+        inputs: transformed features, each [U, ...].
+    """
+
+    ids: list[str]
+    inputs: dict[str, NDArray[Any]]
+
+    def rows(self, places: NDArray[np.int64]) -> dict[str, tf.Tensor]:
+        """Returns the features of some users, each [B, ...], no wider than they need."""
+        rows = {name: column[places] for name, column in self.inputs.items()}
+        seen = rows[features.SEEN_INDEX]
+        rows[features.SEEN_INDEX] = seen[:, : max(1, int((seen > 0).sum(axis=1).max()))]
+        return {name: tf.constant(column) for name, column in rows.items()}
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """What models learn from and are asked for.
+
+    Attributes:
+        data: transformed examples of the train, eval and items splits.
+        users: everyone.
+        item_ids: ids of items 1 to N, in order.
+    """
+
+    data: TransformedData
+    users: Users
+    item_ids: list[str]
+
+
+def run_transform(config: Config, data_dir: Path, output: Path) -> Transformed:
+    """Runs the components up to Transform in this process.
+
+    Args:
+        config: the configuration.
+        data_dir: folder of the interactions and the catalogue.
+        output: folder for artifacts and metadata.
+
+    Returns:
+        What they wrote.
+    """
+    layout = OutputLayout(output.absolute())
+    layout.root.mkdir(parents=True, exist_ok=True)
+    nodes = create_components(config, _run_inputs(config, data_dir.absolute(), layout))
+    last = [node.id for node in nodes].index(LAST_NODE)
+    random.seed(config.seed)  # Beam reshuffles by Python's generator
+    tfx.orchestration.LocalDagRunner().run(
+        tfx.dsl.Pipeline(
+            pipeline_name=config.name,
+            pipeline_root=str(layout.artifacts),
+            components=nodes[: last + 1],
+            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+                str(layout.metadata)
+            ),
+            beam_pipeline_args=list(config.beam.args),
+        )
+    )
+    return open_transformed(layout.artifacts)
+
+
+def open_transformed(artifacts: Path) -> Transformed:
+    """Opens the newest artifacts of a folder.
+
+    Args:
+        artifacts: of a run.
+
+    Raises:
+        BenchmarkError: if an artifact is missing.
+    """
+    graph = str(_newest(artifacts / LAST_NODE / "transform_graph"))
+    examples = _newest(artifacts / LAST_NODE / "transformed_examples")
+    patterns = [str(examples / f"Split-{split}" / "*") for split in TRANSFORMED_SPLITS]
+    data = TransformedData(patterns, graph)
+    vocabulary = data.transform_output.vocabulary_by_name(features.ITEM_VOCABULARY)
+    raw = _newest(artifacts / "InteractionExampleGen" / "examples")
+    return Transformed(
+        data=data,
+        users=_read_users(raw / f"Split-{features.USERS_SPLIT}", data, vocabulary),
+        item_ids=[item_id.decode() for item_id in vocabulary],
+    )
+
+
+def _run_inputs(config: Config, data_dir: Path, layout: OutputLayout) -> RunInputs:
+    files = [
+        Path(path)
+        for key in ("interactions", "catalogue")
+        for path, _ in find_files(str(data_dir), getattr(config.data, key).file, f"data.{key}.file")
+    ]
+    return RunInputs(
+        data_dir=str(data_dir),
+        data_fingerprint=data_fingerprint(data_dir, files),
+        code_fingerprint=code_fingerprint(),
+        serving_dir=str(layout.serving),
+        reports_dir=str(layout.reports),
+        run_id="benchmark",
+    )
+
+
+def _newest(folder: Path) -> Path:
+    """The artifact of the last execution; executions are numbered."""
+    numbered = [path for path in folder.glob("*") if path.name.isdecimal()]
+    if not numbered:
+        raise BenchmarkError(f"{folder} must hold an artifact. Received: none. See the run's log.")
+    return max(numbered, key=lambda path: int(path.name))
+
+
+def _read_users(folder: Path, data: TransformedData, vocabulary: list[bytes]) -> Users:
+    files = sorted(str(path) for path in folder.iterdir())
+    parser = QueryParser(data.transform_output)
+    known = tf.lookup.KeyValueTensorInitializer(
+        tf.constant(vocabulary), tf.range(1, len(vocabulary) + 1, dtype=tf.int64)
+    )
+    index_of = tf.lookup.StaticHashTable(known, default_value=0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        query = parser.parse(serialized)
+        user_id = tf.io.FixedLenFeature([], tf.string)
+        ids = tf.io.parse_example(serialized, {features.USER_ID: user_id})[features.USER_ID]
+        return ids, query.inputs | {features.SEEN_INDEX: index_of.lookup(query.seen_item_id)}
+
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP")
+    parts = [parse(batch) for batch in records.batch(BATCH)]
+    ids = [user_id.decode() for part, _ in parts for user_id in part.numpy()]
+    widest = max(inputs[features.SEEN_INDEX].shape[1] for _, inputs in parts)
+    columns: dict[str, list[NDArray[Any]]] = {name: [] for name in parts[0][1]}
+    for _, inputs in parts:
+        for name, tensor in inputs.items():
+            values = tensor.numpy()
+            if name == features.SEEN_INDEX:
+                values = np.pad(values, [(0, 0), (0, widest - values.shape[1])])
+            columns[name].append(values)
+    return Users(ids, {name: np.concatenate(column) for name, column in columns.items()})
