@@ -33,10 +33,24 @@ def callbacks(validation: RankValidation, patience: int, log_folder: str) -> lis
 class StopWhenNotFinite(tf_keras.callbacks.Callback):
     """Stops a training that has turned NaN: there is nothing left to learn from."""
 
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Counts from here."""
+        self._epoch = 0
+        self._step = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Takes down the epoch."""
+        self._epoch = epoch + 1
+
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
-        """Looks at the loss."""
+        """Looks at the loss.
+
+        Raises:
+            FloatingPointError: if it is not finite; batches, epochs and steps count from 1.
+        """
+        self._step += 1
         if not np.isfinite(logs["loss"]):
             raise FloatingPointError(
-                f"the loss of {self.model.name} is {logs['loss']} at batch {batch}. "
-                "Lower its learning_rate or raise its temperature."
+                f"the loss of {self.model.name} is {logs['loss']} at step {self._step}: batch "
+                f"{batch + 1} of epoch {self._epoch}. Lower its learning_rate."
             )

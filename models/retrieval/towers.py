@@ -85,15 +85,7 @@ class UserTower(tf_keras.layers.Layer):
             float32 [B, D].
         """
         history = inputs[features.HISTORY_INDEX]
-        embedded = self.item_tower(history)
-        present = tf.cast(history > 0, tf.float32)
-        count = tf.reduce_sum(present, axis=1, keepdims=True)
-        # Divided by the root, not the count, so that a longer history speaks louder than the rest.
-        bag = tf.einsum("bh,bhd->bd", present, embedded) / tf.sqrt(1.0 + count)
-        decay = present * RECENCY_DECAY ** tf.range(tf.shape(history)[1], dtype=tf.float32)
-        recent = tf.math.divide_no_nan(
-            tf.einsum("bh,bhd->bd", decay, embedded), tf.reduce_sum(decay, axis=1, keepdims=True)
-        )
+        bag, recent = history_bags(history, self.item_tower(history))
         user_index = inputs[features.USER_INDEX]
         if training:
             kept = tf.random.uniform(tf.shape(user_index)) >= self.id_dropout
@@ -113,3 +105,24 @@ class UserTower(tf_keras.layers.Layer):
             training=training,
         )
         return bag + correction
+
+
+def history_bags(history: tf.Tensor, embedded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sums up a history: all of it, and what is recent.
+
+    Args:
+        history: int [B, H], item indices, newest first, 0 pads.
+        embedded: float32 [B, H, D], the items' embeddings.
+
+    Returns:
+        Two float32 [B, D]; zeros for an empty history.
+    """
+    present = tf.cast(history > 0, tf.float32)
+    count = tf.reduce_sum(present, axis=1, keepdims=True)
+    # Divided by the root, not the count, so that a longer history speaks louder than the rest.
+    bag = tf.einsum("bh,bhd->bd", present, embedded) / tf.sqrt(1.0 + count)
+    decay = present * RECENCY_DECAY ** tf.range(tf.shape(history)[1], dtype=tf.float32)
+    recent = tf.math.divide_no_nan(
+        tf.einsum("bh,bhd->bd", decay, embedded), tf.reduce_sum(decay, axis=1, keepdims=True)
+    )
+    return bag, recent

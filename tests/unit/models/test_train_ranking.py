@@ -113,10 +113,10 @@ def test_batch_is_smaller_than_the_negatives_when_data_is_scarce(
     assert np.isfinite(losses).all()
 
 
-def test_training_stops_with_the_batch_named_when_the_loss_is_nan(
+def test_training_stops_with_step_and_batch_named_when_the_loss_is_nan(
     train: Callable[..., Any],
 ) -> None:
-    message = "the loss of ranking is (nan|inf) at batch [0-9]+. Lower its learning_rate"
+    message = "the loss of ranking is (nan|inf) at step [0-9]+: batch [0-9]+ of epoch 1. Lower its"
     with pytest.raises(FloatingPointError, match=message):
         train(blind=True, learning_rate=1e30)
 
