@@ -90,7 +90,7 @@ class Judge:
         def score(inputs: Tensors) -> tf.Tensor:
             return tf.tile(scores, [len(inputs[features.USER_INDEX]), 1])
 
-        return self._result("most-popular", score, None, seconds, len(counts))
+        return self.measure("most-popular", score, None, seconds, len(counts))
 
     def fit(self, candidate: Candidate, context: FitContext) -> list[Result]:
         """Fits a candidate and measures it.
@@ -113,12 +113,12 @@ class Judge:
         seconds = time.perf_counter() - started
         parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_variables)
         if not isinstance(model, LinearRetrieval):
-            return [self._result(candidate.name, model.scorer(), model, seconds, parameters)]
+            return [self.measure(candidate.name, model.scorer(), model, seconds, parameters)]
         served = f"{candidate.name}, rank {model.direction_size} as served"
-        exact = self._result(candidate.name, model.scorer(), model, seconds, model.weights.size)
-        return [exact, self._result(served, model.served_scorer(), model, seconds, parameters)]
+        exact = self.measure(candidate.name, model.scorer(), model, seconds, model.weights.size)
+        return [exact, self.measure(served, model.served_scorer(), model, seconds, parameters)]
 
-    def _result(
+    def measure(
         self,
         name: str,
         scorer: Scorer,
@@ -126,6 +126,15 @@ class Judge:
         seconds: float,
         parameters: int,
     ) -> Result:
+        """Asks for everyone's list.
+
+        Args:
+            name: of the result.
+            scorer: scores of all items, float32 [B, N+1], by item index.
+            model: predicts ratings, if it does; None where there is only a scorer.
+            seconds: that fitting took.
+            parameters: numbers learned.
+        """
         parts = [
             self._recommend(scorer, self._users.rows(self._rows[start : start + BATCH]))
             for start in range(0, len(self._rows), BATCH)

@@ -24,8 +24,10 @@ def family_bar(
     Yields:
         To be called with the name of what is fitted, and with the rows of what is done.
     """
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(TextColumn("{task.description}"), *columns, console=console) as progress:
+    # The text last: it is cut where the terminal ends, and the bar stays where it is.
+    text = TextColumn("{task.description}", markup=False)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), text)
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=total)
         name = ""
 

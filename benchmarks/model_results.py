@@ -53,7 +53,8 @@ Row = Result | Failure
 
 def table_of(title: str, rows: list[Row]) -> Table:
     """Returns one line a model."""
-    table = Table("model", title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    table.add_column("model", no_wrap=True)
     for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 FAMILIES_TITLE = "Every family"
 CHOICES_TITLE = "Two towers (mixed negatives, cosine): one choice changed at a time"
 
+FILE_WIDTH = 120  # characters, where there is no terminal to fit into
+
 Groups = dict[str, list[Candidate]]
 Rows = dict[str, list[Row]]
 
@@ -106,6 +108,25 @@ def write_json(file: Path, task: Task, rows: Rows) -> None:
     file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
+def divide(data: Path, folder: Path, inner: bool) -> tuple[Task, Path]:
+    """Splits off what models are asked for.
+
+    Args:
+        data: folder of the data set.
+        folder: for the parts.
+        inner: whether to divide the part to learn from once more, and never read the test part.
+
+    Returns:
+        The task, and the folder of its part to learn from.
+    """
+    train_folder = folder / "train"
+    task = make_task(data, train_folder)
+    if not inner:
+        return task, train_folder
+    inner_folder = folder / "inner"
+    return make_task(train_folder, inner_folder), inner_folder
+
+
 def benchmark(
     data: Path, folder: Path, inner: bool, groups: Groups, config: Config, console: Console
 ) -> tuple[Task, Rows]:
@@ -129,11 +150,7 @@ def benchmark(
     from benchmarks.model_measure import Judge  # TensorFlow, which --help need not wait for
     from benchmarks.transformed import run_transform
 
-    train_folder = folder / "train"
-    task = make_task(data, train_folder)
-    if inner:
-        data, train_folder = train_folder, folder / "inner" / "train"
-        task = make_task(data, train_folder)
+    task, train_folder = divide(data, folder, inner)
     with console.status("reading and transforming the data"):
         transformed = run_transform(config, train_folder, folder / "run")
     columns = config.data.interactions.columns
@@ -174,6 +191,8 @@ def main(
         groups = _groups(only or [], options or [], choices)
         config = load_config(None, _without_retrieval(sets))
         with noise_to(log) as console:
+            if not console.is_terminal:
+                console.width = FILE_WIDTH
             console.print(f"Logs are in {folder}", highlight=False)
             task, rows = benchmark(data, folder, inner, groups, config, console)
             print_results(console, task, rows)
