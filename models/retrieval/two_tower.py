@@ -81,8 +81,11 @@ class TwoTowerRetrieval(tf_keras.Model, RetrievalModel):
         step = max(1, self.catalogue_size // SCALED_BY)
         users = self.user_tower(inputs)
         items = self.item_tower(tf.range(1, self.catalogue_size + 1, step))
-        ratio = _spread(users, items, self.similarity) / _spread(users, items, SimilarityOptions())
-        self.log_temperature.assign_add(tf.math.log(ratio))
+        of_cosines = _spread(users, items, SimilarityOptions())
+        # Of a single item nothing spreads.
+        if float(of_cosines) > 0.0:
+            ratio = _spread(users, items, self.similarity) / of_cosines
+            self.log_temperature.assign_add(tf.math.log(ratio))
 
     def call(self, inputs: Tensors) -> tf.Tensor:
         """Returns the logit of each row's own item, float32 [B]."""

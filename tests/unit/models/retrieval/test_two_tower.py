@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models import features
 from models.item_table import ItemTable
 from models.retrieval.model import FitContext
 from models.retrieval.options import NegativeOptions, SimilarityOptions, TwoTowerOptions
@@ -104,6 +105,17 @@ def test_untrained_logits_spread_like_cosines_when_the_temperature_starts(
     logits = model.scorer()(batch).numpy()[:, 1:]
     expected = cosine_logits.std(axis=1).mean()
     assert logits.std(axis=1).mean() == pytest.approx(expected, rel=1e-3)
+
+
+def test_temperature_starts_as_configured_when_there_is_one_item(
+    table: ItemTable, interactions: dict[str, Any]
+) -> None:
+    one = ItemTable(table.content[:2], table.category_multi_hot[:2], table.log_frequency[:2])
+    model = TwoTowerRetrieval(one, 16, with_similarity("dot"))
+    sample = {name: column[:4] for name, column in interactions.items()}
+    sample[features.HISTORY_INDEX] = np.ones([4, 1], np.int64)
+    model.start_temperature(sample)
+    assert float(model.temperature()) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
