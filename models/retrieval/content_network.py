@@ -122,7 +122,7 @@ def train(
     optimizer = tf_keras.optimizers.legacy.Adam(schedule.learning_rate)
     weights = network.trainable_variables
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(rows: Rows) -> tf.Tensor:
         user, item, target = rows
         with tf.GradientTape() as tape:

@@ -182,7 +182,7 @@ class _Problem:
         values[0] = 0.0
         return tf.Variable(values)
 
-    @tf.function
+    @tf.function(autograph=False)
     def _penalty_gradients(self) -> tuple[tf.Tensor, list[tf.Tensor]]:
         penalized = self.weights if self._descent.penalize_biases else self.weights[:3:2]
         with tf.GradientTape() as tape:
@@ -190,7 +190,7 @@ class _Problem:
             loss = 0.5 * self._descent.regularization * squares
         return loss, tape.gradient(loss, self.weights, unconnected_gradients="zero")
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _entry_gradients(
         self, user: tf.Tensor, item: tf.Tensor, target: tf.Tensor, offset: tf.Tensor
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
