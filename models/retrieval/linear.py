@@ -82,7 +82,7 @@ def low_rank(matrix: Any, rank: int, seed: int) -> tuple[FloatArray, FloatArray]
     if rank >= size:
         dense = matrix.toarray() if sparse.issparse(matrix) else matrix
         left, values, right = np.linalg.svd(dense)
-    elif not abs(matrix).max():
+    elif matrix.max() == matrix.min() == 0.0:
         return factors[0], factors[1]
     else:
         start = np.random.default_rng(seed).standard_normal(size).astype(np.float32)
