@@ -39,6 +39,7 @@ def family_bar(
         def finished(rows: Sequence[Row]) -> None:
             for row in rows:
                 progress.console.print(_line(row), markup=False, highlight=False, soft_wrap=True)
+            console.file.flush()  # it holds back what goes to a file
             progress.advance(task)
 
         class Latest(logging.Handler):
