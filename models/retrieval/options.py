@@ -43,7 +43,7 @@ class TwoTowerOptions(FamilyOptions):
     dropout: float = Field(0.2, ge=0.0, lt=1.0)
     user_id_dropout: float = Field(0.3, ge=0.0, le=1.0)  # trains the unknown user's embedding
     similarity: SimilarityOptions = SimilarityOptions()
-    temperature: float = Field(0.1, gt=0.0)  # where it starts; it is learned
+    temperature: float = Field(0.1, gt=0.0)  # of cosines, where it starts; it is learned
     negatives: NegativeOptions = NegativeOptions()
     batch_size: int = Field(512, ge=2)
     learning_rate: float = Field(0.002, gt=0.0)
@@ -59,7 +59,7 @@ class SoftmaxOptions(FamilyOptions):
     hidden_units: int = Field(128, ge=1)
     dropout: float = Field(0.2, ge=0.0, lt=1.0)
     full: bool = True  # over all items; else over sampled negatives
-    max_items: int = Field(100_000, ge=1)  # when full; a batch of 512 takes some 600 MB then
+    max_items: int = Field(100_000, ge=1)  # when full; a batch of 512 takes some 400 MB then
     negatives: NegativeOptions = NegativeOptions()  # only when not full
     batch_size: int = Field(512, ge=2)
     learning_rate: float = Field(0.002, gt=0.0)
