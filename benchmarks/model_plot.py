@@ -10,7 +10,7 @@ LABEL_GAP = 0.032  # least distance of two labels, in heights of the plot
 MIN_SECONDS = 0.1  # where the axis starts: most-popular takes less
 MARGIN = 0.08  # above and below the points, in their range
 X_MARGIN = 3.0  # left of the first point, as a factor
-LABEL_ROOM = 30.0  # right of the last point, as a factor
+LABEL_ROOM = 12.0  # right of the last point, as a factor
 
 
 def draw(results: Sequence[Result], file: Path) -> None:
@@ -33,6 +33,7 @@ def draw(results: Sequence[Result], file: Path) -> None:
         low, high = min(heights), max(heights)
         room = MARGIN * (high - low or 1.0)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlim(min(seconds) / X_MARGIN, max(seconds) * LABEL_ROOM)
         axes.set_ylim(low - room, high + room)
         axes.set_xlabel("seconds to fit")
