@@ -8,6 +8,7 @@ import tensorflow as tf
 from scipy import special
 
 from models import features
+from models.errors import UnsuitableDataError
 from models.retrieval.cold_items import fill_cold_items
 from models.retrieval.factor_fold_in import check_fold_in, logistic
 from models.retrieval.factorization import Descent, factorize
@@ -135,14 +136,14 @@ def factorize_engagement(
         The factors.
 
     Raises:
-        ValueError: if all were engaged with, or none.
+        UnsuitableDataError: if all were engaged with, or none.
         FloatingPointError: if the loss is not finite.
 
     Source: Johnson 2014, Logistic matrix factorization for implicit feedback data.
     """
     share = float(np.mean(engaged))
     if not 0.0 < share < 1.0:
-        raise ValueError(
+        raise UnsuitableDataError(
             "shown items must be of two classes, engaged with and not. Received: "
             f"{'only the first' if share else 'only the second'}, among {len(engaged)}. Set "
             "retrieval.engaged_from between the lowest and the highest rating, or choose "

@@ -5,6 +5,7 @@ from scipy import sparse
 from scipy.linalg import lapack
 
 from models import features
+from models.errors import UnsuitableDataError
 from models.item_table import FloatArray
 from models.retrieval.linear import ItemWeights, serve_weights, with_interactions
 from models.retrieval.model import FitContext, RetrievalModel
@@ -36,7 +37,8 @@ def ease_weights(matrix: sparse.csr_matrix, regularization: float, max_items: in
         The weights.
 
     Raises:
-        ValueError: if λ is not positive, nobody has chosen anything, or there are too many items.
+        ValueError: if λ is not positive.
+        UnsuitableDataError: if nobody has chosen anything, or there are too many items.
 
     Source: Steck 2019, doi:10.1145/3308558.3313710.
     """
@@ -48,7 +50,7 @@ def ease_weights(matrix: sparse.csr_matrix, regularization: float, max_items: in
     # An item without interactions has no weights: leaving it out shrinks the matrix to invert.
     known = with_interactions(matrix)
     if not 0 < len(known) <= max_items:
-        raise ValueError(
+        raise UnsuitableDataError(
             f"EASE needs at least 1 and at most {max_items} items with interactions. "
             f"Received: {len(known)}. Raise max_items if there is room for a matrix of "
             f"{4 * len(known) ** 2:,} bytes, or choose item_knn or weighted_factorization."

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from models import features
+from models.errors import UnsuitableDataError
 from models.item_table import ItemTable
 from models.retrieval.calibration import calibrate
 from models.retrieval.cold_items import fill_cold_items
@@ -25,7 +26,7 @@ def fit(data: TransformedData, options: SoftmaxOptions, context: FitContext) -> 
     """Fits the network; see `models.retrieval.registry.fit_retrieval`.
 
     Raises:
-        ValueError: if a full softmax is asked for over a catalogue of more than `max_items`.
+        UnsuitableDataError: if a full softmax is asked for over a catalogue of more than `max_items`.
     """
     table = data.items()
     model = SoftmaxRetrieval(table, options)
@@ -51,11 +52,11 @@ class SoftmaxRetrieval(tf_keras.Model, RetrievalModel):
             options: sizes and rates.
 
         Raises:
-            ValueError: if a full softmax is asked for over a catalogue of more than `max_items`.
+            UnsuitableDataError: if a full softmax is asked for over a catalogue of more than `max_items`.
         """
         super().__init__(name="retrieval")
         if options.full and table.size > options.max_items:
-            raise ValueError(
+            raise UnsuitableDataError(
                 f"a full softmax takes at most max_items = {options.max_items} items. Received: "
                 f"{table.size}. Set retrieval.full to false for sampled negatives, or raise "
                 "retrieval.max_items and lower retrieval.batch_size."
