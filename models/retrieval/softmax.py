@@ -26,7 +26,7 @@ def fit(data: TransformedData, options: SoftmaxOptions, context: FitContext) -> 
     """Fits the network; see `models.retrieval.registry.fit_retrieval`.
 
     Raises:
-        UnsuitableDataError: if a full softmax is asked for over a catalogue of more than `max_items`.
+        UnsuitableDataError: if a full softmax is asked for over more than `max_items` items.
     """
     table = data.items()
     model = SoftmaxRetrieval(table, options)
@@ -52,7 +52,7 @@ class SoftmaxRetrieval(tf_keras.Model, RetrievalModel):
             options: sizes and rates.
 
         Raises:
-            UnsuitableDataError: if a full softmax is asked for over a catalogue of more than `max_items`.
+            UnsuitableDataError: if a full softmax is asked for over more than `max_items` items.
         """
         super().__init__(name="retrieval")
         if options.full and table.size > options.max_items:
