@@ -1,6 +1,6 @@
 """Logistic matrix factorization of shown items: engaged with, or shown and not engaged with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +47,7 @@ def fit(
     learned = factorize_engagement(table, table.rating >= options.engaged_from, descent)
     both = np.concatenate([learned.item, learned.item_offset[:, np.newaxis]], axis=1)
     filled = fill_cold_items(both, table.item_counts(), data.items().category_multi_hot)
-    model = BinaryFactorization(learned, filled[:, :-1], filled[:, -1])
+    model = BinaryFactorization(replace(learned, item=filled[:, :-1], item_offset=filled[:, -1]))
     model.calibrate(data, options, context)
     return model
 
@@ -182,15 +182,13 @@ def _labels(engaged: Flags) -> Floats:
 class BinaryFactorization(FactorizedRetrieval):
     """Retrieves what a user will probably engage with, weighed against what is chosen at all."""
 
-    def __init__(self, learned: EngagementFactors, item: Floats, item_offset: Floats):
+    def __init__(self, learned: EngagementFactors):
         """Takes what was learned.
 
         Args:
             learned: the factors.
-            item: float32 [N+1, K], those of the items, with new items filled in.
-            item_offset: float32 [N+1], likewise.
         """
-        super().__init__(learned.user, item, item_offset)
+        super().__init__(learned.user, learned.item, learned.item_offset)
         self.learned = learned
 
     def fold_in_user(self, item_index: Indices, engaged: Flags) -> tuple[Floats, float]:

@@ -45,7 +45,7 @@ def fit(data: TransformedData, options: ContentOptions, context: FitContext) -> 
         Schedule(options.learning_rate, options.max_epochs, options.patience),
     )
     model = ContentRetrieval(network, content, context.rating_range)
-    weights = calibrate_with_popularity(model.scores, data, options, context)
+    weights = calibrate_with_popularity(model.scorer(), data, options, context)
     model.set_weights(*weights, table.log_frequency)
     return model
 
@@ -151,7 +151,7 @@ class ContentRetrieval(RetrievalModel):
         self.item_logit = tf.Variable(tf.zeros([self.catalogue_size + 1]), name="item_logit")
 
     def set_weights(self, of_score: float, of_popularity: float, log_frequency: FloatArray) -> None:
-        """Sets how much the cosine and popularity count in the logit.
+        """Sets how much the cosine and popularity count in the logit; until then it is the cosine.
 
         Args:
             of_score: times the cosine.
@@ -174,13 +174,6 @@ class ContentRetrieval(RetrievalModel):
     def temperature(self) -> tf.Tensor:
         """Returns 1: dot products are logits already."""
         return tf.constant(1.0)
-
-    def scores(self, inputs: Tensors) -> tf.Tensor:
-        """Returns cosines with all items, float32 [B, N+1], by item index."""
-        every = tf.range(self.catalogue_size + 1, dtype=tf.int64)
-        items = self.network.embed_items(self.content.items(every))
-        users = self.network.embed_users(self.content.users(inputs))
-        return tf.matmul(users, items, transpose_b=True)
 
     def predict_rating(self, inputs: Tensors, item_index: tf.Tensor) -> tf.Tensor:
         """Predicts ratings, which a cosine keeps inside their range.

@@ -52,20 +52,15 @@ class FactorizedRetrieval(RetrievalModel):
         """Returns 1: dot products are logits already."""
         return tf.constant(1.0)
 
-    def scores(self, inputs: Tensors) -> tf.Tensor:
-        """Returns scores of all items, float32 [B, N+1], by item index."""
-        factors = tf.gather(self.user_factors, inputs[features.USER_INDEX])
-        return tf.matmul(factors, self.item_factors, transpose_b=True) + self.item_offset
-
     def calibrate(self, data: TransformedData, options: Any, context: FitContext) -> None:
-        """Sets the weights of the score and of popularity in the logit.
+        """Sets the weights of the score and of popularity in the logit; until then it is the score.
 
         Args:
             data: the transformed examples.
             options: of the family.
             context: for the seed.
         """
-        of_score, of_popularity = calibrate_with_popularity(self.scores, data, options, context)
+        of_score, of_popularity = calibrate_with_popularity(self.scorer(), data, options, context)
         log_frequency = data.items().log_frequency
         self.score_weight.assign(of_score)
         self.item_logit.assign(

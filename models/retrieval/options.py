@@ -112,7 +112,7 @@ class ContentOptions(FamilyOptions):
     """Two networks over content features that predict ratings."""
 
     kind: Literal["content"] = "content"
-    hidden_units: tuple[int, ...] = (256, 128)
+    hidden_units: tuple[Annotated[int, Field(ge=1)], ...] = (256, 128)  # none is a linear model
     embedding_dimension: int = Field(32, ge=1, le=1024)
     batch_size: int = Field(512, ge=2)
     learning_rate: float = Field(0.01, gt=0.0)

@@ -1,6 +1,6 @@
 """Matrix factorization of ratings: squared error on the rated entries, item means taken out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -35,8 +35,8 @@ def fit(
     )
     learned = factorize_ratings(table, descent)
     categories = data.items().category_multi_hot
-    learned.item[:] = fill_cold_items(learned.item, table.item_counts(), categories)
-    model = RatingFactorization(learned, context.rating_range)
+    filled = fill_cold_items(learned.item, table.item_counts(), categories)
+    model = RatingFactorization(replace(learned, item=filled), context.rating_range)
     model.calibrate(data, options, context)
     return model
 
