@@ -18,7 +18,12 @@ from models.options import (
     ServingOptions,
     TransformOptions,
 )
-from models.retrieval.options import FAMILIES, RetrievalOptions, TwoTowerOptions
+from models.retrieval.options import (
+    FAMILIES,
+    BinaryFactorizationOptions,
+    RetrievalOptions,
+    TwoTowerOptions,
+)
 
 # A file that describes its own interactions or catalogue means all of it: a default column left
 # over from another catalogue would be a trap.
@@ -76,6 +81,14 @@ class Config(Options):
                 "data.interactions.feedback was expected. Received: implicit. Map a column of "
                 f"ratings, or choose one of {', '.join(others)}."
             )
+        if isinstance(self.retrieval, BinaryFactorizationOptions):
+            low, high = self.data.interactions.rating_range
+            if not low < self.retrieval.engaged_from <= high:
+                raise ValueError(
+                    f"retrieval.engaged_from: above {low} and at most {high}, the range of "
+                    f"ratings, was expected. Received: {self.retrieval.engaged_from}. Give the "
+                    "lowest rating that is an engagement."
+                )
         return self
 
 

@@ -156,6 +156,13 @@ def test_refuses_a_family_that_needs_ratings_when_there_are_none(tmp_path: Path,
     assert "Received: implicit. Map a column of ratings, or choose one of two_tower," in message
 
 
+@pytest.mark.parametrize("engaged_from", ["0.5", "5.5", ".nan"])
+def test_refuses_engagement_from_a_rating_that_divides_nothing(engaged_from: str) -> None:
+    sets = ("retrieval.kind=binary_factorization", f"retrieval.engaged_from={engaged_from}")
+    message = one_line(None, *sets)
+    assert "retrieval.engaged_from: above 0.5 and at most 5.0, the range of ratings" in message
+
+
 def test_names_the_file_when_its_key_is_unknown(tmp_path: Path) -> None:
     file = write(tmp_path, "gate: {flors: {}}\n")
     assert f"(with {file}): gate.flors is no known key" in one_line(file)
