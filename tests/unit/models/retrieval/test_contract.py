@@ -22,7 +22,7 @@ TOWERS: dict[str, Any] = {
     "max_epochs": 10,
     "patience": 10,
 }
-FACTORS = {"embedding_dimension": 4, "iterations": 60}
+FACTORS = {"embedding_dimension": 4, "iterations": 150}
 # Name, options, and whether feedback is ratings.
 CASES: dict[str, tuple[dict[str, Any], bool]] = {
     "two_tower": ({"kind": "two_tower", "negatives": {"drawn": 16}, **TOWERS}, False),
