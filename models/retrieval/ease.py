@@ -52,8 +52,8 @@ def ease_weights(matrix: sparse.csr_matrix, regularization: float, max_items: in
     if not 0 < len(known) <= max_items:
         raise UnsuitableDataError(
             f"EASE needs at least 1 and at most {max_items} items with interactions. "
-            f"Received: {len(known)}. Raise max_items if there is room for a matrix of "
-            f"{4 * len(known) ** 2:,} bytes, or choose item_knn or weighted_factorization."
+            f"Received: {len(known)}. Raise retrieval.max_items if there is room for a "
+            f"matrix of {4 * len(known) ** 2:,} bytes, or choose retrieval.kind item_knn."
         )
     weights = _inverse(_gram(matrix[:, known], regularization))
     weights /= -np.diag(weights).copy()

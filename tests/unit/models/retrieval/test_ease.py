@@ -39,7 +39,7 @@ def test_blocks_change_nothing_when_items_are_many(monkeypatch: pytest.MonkeyPat
 
 
 def test_refuses_when_there_are_too_many_items() -> None:
-    with pytest.raises(ValueError, match="at most 2 items.*Received: 3. Raise max_items"):
+    with pytest.raises(ValueError, match="at most 2 items.*Received: 3. Raise retrieval.max_items"):
         ease_weights(CHOSEN, 300.0, 2)
 
 
