@@ -22,7 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 from models.retrieval.interaction_table import InteractionTable
-from models.retrieval.wals import fit_wals
+from models.retrieval.wals import fit_wals, initial_factors
 from models.retrieval.weighted_problem import Factors, WeightedProblem, objective
 
 GROUPS = 50  # tastes, each of some users and items
@@ -116,13 +116,15 @@ def compare(
         Results of WALS and of implicit.
     """
     problem = WeightedProblem(table, UNOBSERVED_WEIGHT, 0.0, REGULARIZATION)
+    # From the same start: the objective has many minima, and a luckier one would decide.
+    start = initial_factors(problem, factors, seed)
     # Traces TensorFlow's functions, which is paid once a process.
     fit_wals(problem, factors, 1, seed)
     ours: list[float] = []
     theirs: list[float] = []
     for _ in track(range(repeats), "Fitting", console=Console(stderr=True), transient=True):
         own = _timed(ours, lambda: fit_wals(problem, factors, iterations, seed))
-        other = _timed(theirs, lambda: _implicit(table, factors, iterations, seed, threads))
+        other = _timed(theirs, lambda: _implicit(table, start, iterations, threads))
     return Result(ours, objective(problem, own)), Result(theirs, objective(problem, other))
 
 
@@ -133,22 +135,21 @@ def _timed(seconds: list[float], fit: Callable[[], Factors]) -> Factors:
     return factors
 
 
-def _implicit(
-    table: InteractionTable, factors: int, iterations: int, seed: int, threads: int
-) -> Factors:
+def _implicit(table: InteractionTable, start: Factors, iterations: int, threads: int) -> Factors:
     """Fits implicit's ALS, whose unobserved entries weigh 1: all weights are scaled to that."""
     # Its documentation: BLAS threads beside its own slow it down.
     with threadpoolctl.threadpool_limits(1, "blas"):
         model = AlternatingLeastSquares(
-            factors,
+            start.items.shape[1],
             regularization=REGULARIZATION / UNOBSERVED_WEIGHT,
             alpha=1.0 / UNOBSERVED_WEIGHT,
             iterations=iterations,
             num_threads=threads,
-            random_state=seed,
         )
+        model.user_factors = start.users[1:].copy()
+        model.item_factors = start.items[1:].copy()
         model.fit(table.matrix(), show_progress=False)
-    unknown = np.zeros((1, factors), np.float32)
+    unknown = start.users[:1]
     return Factors(
         users=np.concatenate([unknown, model.user_factors]),
         items=np.concatenate([unknown, model.item_factors]),

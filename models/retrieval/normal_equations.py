@@ -25,15 +25,12 @@ def rows_at_once(dimension: int) -> int:
     return max(1, MATRIX_FLOATS_AT_ONCE // dimension**2)
 
 
-def entry_sums(
-    entries: Entries, index: tf.Tensor, dimension: int | tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+def entry_sums(entries: Entries, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Sums each row's entries, as many columns at a time as fit into memory.
 
     Args:
         entries: looks up vectors v and weights c.
         index: int [B, S], 0 pads.
-        dimension: D.
 
     Returns:
         Sum of c v v', float32 [B, D, D]; sum of v, float32 [B, D, 1].
@@ -41,16 +38,23 @@ def entry_sums(
     rows, width = tf.shape(index)[0], tf.shape(index)[1]
     at_once = tf.maximum(1, ENTRIES_AT_ONCE // tf.maximum(1, rows))
 
+    def sums(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        scaled, root = entries(index[:, start : start + at_once])
+        return (
+            tf.matmul(scaled, scaled, transpose_a=True),
+            tf.matmul(scaled, root[:, :, tf.newaxis], transpose_a=True),
+        )
+
     def add(
         start: tf.Tensor, outer: tf.Tensor, total: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        scaled, root = entries(index[:, start : start + at_once])
-        outer += tf.matmul(scaled, scaled, transpose_a=True)
-        total += tf.matmul(scaled, root[:, :, tf.newaxis], transpose_a=True)
-        return start + at_once, outer, total
+        more_outer, more_total = sums(start)
+        return start + at_once, outer + more_outer, total + more_total
 
-    sums = (tf.zeros([rows, dimension, dimension]), tf.zeros([rows, dimension, 1]))
-    _, outer, total = tf.while_loop(lambda start, *_: start < width, add, (0, *sums))
+    # Nearly always the first part is all: adding it to zeros would take as long as the sums.
+    _, outer, total = tf.while_loop(
+        lambda start, *_: start < width, add, (at_once, *sums(tf.constant(0)))
+    )
     return outer, total
 
 

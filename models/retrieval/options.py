@@ -97,10 +97,10 @@ class WeightedFactorizationOptions(FamilyOptions):
 
     kind: Literal["weighted_factorization"] = "weighted_factorization"
     solver: Literal["wals", "sgd"] = "wals"
-    embedding_dimension: int = Field(64, ge=1, le=1024)
-    regularization: float = Field(0.1, ge=0.0)
-    unobserved_weight: float = Field(0.02, ge=0.0)  # of an item of mean frequency
-    frequency_power: float = Field(0.5, ge=0.0, le=1.0)  # of an item's frequency in its weight
+    embedding_dimension: int = Field(32, ge=1, le=1024)
+    regularization: float = Field(5.0, ge=0.0)
+    unobserved_weight: float = Field(0.4, ge=0.0)  # of an item of mean frequency
+    frequency_power: float = Field(0.25, ge=0.0, le=1.0)  # of an item's frequency in its weight
     side_feature_weight: float = Field(0.0, ge=0.0)  # of categories; 0 leaves them out
     iterations: int = Field(15, ge=1)  # of wals
     learning_rate: float = Field(0.05, gt=0.0)  # of sgd

@@ -12,6 +12,9 @@ from models.retrieval.normal_equations import entry_sums, solve
 from models.retrieval.padded_rows import PaddedRows
 from models.retrieval.short_rows import SHORT_ROW, Rotation, solve_short_batch
 
+# What an observed entry weighs beyond an unobserved one, at least, so that one over it is finite.
+MIN_OBSERVED = float(np.finfo(np.float32).eps)
+
 
 @dataclass(frozen=True)
 class Fixed:
@@ -54,9 +57,9 @@ def entry_roots(unobserved: FloatArray) -> FloatArray:
         unobserved: float32 [N+1].
 
     Returns:
-        float32 [N+1]; 0 for index 0. A little more than 0 elsewhere, so that one over it is finite.
+        float32 [N+1]; 0 for index 0. Elsewhere at least the root of MIN_OBSERVED.
     """
-    roots = np.sqrt(np.maximum(1.0 - unobserved, np.finfo(np.float32).eps))
+    roots = np.sqrt(np.maximum(1.0 - unobserved, MIN_OBSERVED))
     roots[0] = 0.0
     return roots
 
@@ -92,7 +95,10 @@ def _solve(
 ) -> tf.Tensor:
     own = batch.row
     index = tf.constant(batch.column)
-    unobserved, observed = tf.constant(weights.unobserved[own]), tf.constant(weights.observed[own])
+    unobserved, observed = weights.unobserved[own], weights.observed[own]
+    if np.ptp(unobserved) == 0.0 and np.ptp(observed) == 0.0:
+        unobserved, observed = unobserved[:1], observed[:1]
+    unobserved, observed = tf.constant(unobserved), tf.constant(observed)
     turned = fixed.rotation
     if turned is not None and index.shape[1] <= SHORT_ROW * fixed.gram.shape[0]:
         return solve_short_batch(
@@ -136,19 +142,17 @@ def solve_batch(
         gram: float32 [D, D].
         common: float32 [D, D].
         index: int32 [B, S], each row's observed entries, 0 pads.
-        unobserved: float32 [B]; see `RowWeights`, as for the next two.
-        observed: float32 [B].
+        unobserved: float32 [B], or [1] for all; see `RowWeights`, as for the next two.
+        observed: float32 [B] or [1], positive.
         right: float32 [B, D].
 
     Returns:
         float32 [B, D].
     """
-    outer, total = entry_sums(
-        lambda part: (tf.gather(scaled, part), tf.gather(root, part)), index, tf.shape(gram)[0]
+    outer, total = entry_sums(lambda part: (tf.gather(scaled, part), tf.gather(root, part)), index)
+    # Divided by `observed`, which spares one pass over all matrices.
+    matrix = outer + (
+        (unobserved / observed)[:, tf.newaxis, tf.newaxis] * gram
+        + common / observed[:, tf.newaxis, tf.newaxis]
     )
-    matrix = (
-        unobserved[:, tf.newaxis, tf.newaxis] * gram
-        + observed[:, tf.newaxis, tf.newaxis] * outer
-        + common
-    )
-    return solve(matrix, total + right[:, :, tf.newaxis])
+    return solve(matrix, (total + right[:, :, tf.newaxis]) / observed[:, tf.newaxis, tf.newaxis])

@@ -64,8 +64,8 @@ def solve_short_batch(
         eigenvalues: float32 [D].
         regularization: float32 [], λ.
         index: int32 [B, S], each row's observed entries, 0 pads.
-        unobserved: float32 [B], what each row's Gram matrix is multiplied with.
-        observed: float32 [B], what each row's sum over entries is multiplied with; positive.
+        unobserved: float32 [B], or [1] for all, what each row's Gram matrix is multiplied with.
+        observed: float32 [B] or [1], what each row's sum over entries is multiplied with; positive.
 
     Returns:
         float32 [B, D].

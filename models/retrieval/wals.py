@@ -21,7 +21,7 @@ from models.retrieval.row_systems import Fixed, RowWeights, entry_roots, solve_r
 from models.retrieval.short_rows import WORST_CONDITION, rotation
 from models.retrieval.weighted_problem import Factors, WeightedProblem
 
-INITIAL_DEVIATION = 0.01  # of an item's vector from zero, all components together
+INITIAL_DEVIATION = 0.01  # of a vector from zero, all components together
 
 
 def fit_wals(
@@ -66,13 +66,22 @@ def check_at_least_one(name: str, value: int) -> None:
         raise ValueError(f"{name} must be at least 1. Received: {value}. Give 1 or more.")
 
 
-def initial_factors(problem: WeightedProblem, dimension: int, seed: int) -> Factors:
-    """Returns small random vectors, the same for the same seed."""
+def initial_factors(
+    problem: WeightedProblem, dimension: int, seed: int, deviation: float = INITIAL_DEVIATION
+) -> Factors:
+    """Returns random vectors, the same for the same seed.
+
+    Args:
+        problem: for its sizes.
+        dimension: D.
+        seed: of the vectors.
+        deviation: of a vector from zero, all components together.
+    """
     random = np.random.default_rng(seed)
-    deviation = INITIAL_DEVIATION / np.sqrt(dimension)
 
     def vectors(number: int) -> FloatArray:
-        return (deviation * random.standard_normal((number, dimension))).astype(np.float32)
+        values = random.standard_normal((number, dimension)) * deviation / np.sqrt(dimension)
+        return values.astype(np.float32)
 
     side = problem.side
     factors = Factors(

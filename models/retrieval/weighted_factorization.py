@@ -14,10 +14,9 @@ from models.retrieval.interaction_table import InteractionTable
 from models.retrieval.model import FitContext, RetrievalModel, Tensors
 from models.retrieval.normal_equations import check_condition, entry_sums, rows_at_once, solve
 from models.retrieval.options import WeightedFactorizationOptions
-from models.retrieval.row_systems import Fixed, entry_roots, solve_batch
+from models.retrieval.row_systems import MIN_OBSERVED, Fixed, entry_roots, solve_batch
 from models.retrieval.wals import fit_wals, fixed_items, fixed_users
 from models.retrieval.weighted_problem import (
-    MAX_UNOBSERVED_WEIGHT,
     Factors,
     SideFeatures,
     WeightedProblem,
@@ -25,6 +24,8 @@ from models.retrieval.weighted_problem import (
 )
 from models.retrieval.weighted_sgd import fit_sgd
 from models.transformed_data import TransformedData
+
+SHORTEST_VECTOR = 1e-3  # the best solution of all is zero where the ridge outweighs the data
 
 
 def fit(
@@ -35,6 +36,7 @@ def fit(
     problem = weighted_problem(table, categories, options)
     factors = _factors(problem, options, context.seed)
     vectors = factors.items
+    _check_not_vanished(vectors, options)
     if problem.side is None:
         vectors = fill_cold_items(vectors, table.item_counts(), categories)
     model = WeightedFactorization(problem, factors, vectors)
@@ -75,6 +77,15 @@ def _factors(problem: WeightedProblem, options: WeightedFactorizationOptions, se
         options.learning_rate,
         seed,
     )
+
+
+def _check_not_vanished(vectors: FloatArray, options: WeightedFactorizationOptions) -> None:
+    longest = float(np.linalg.norm(vectors, axis=1).max())
+    if longest < SHORTEST_VECTOR:
+        raise ValueError(
+            f"an item's vector must be longer than {SHORTEST_VECTOR}. Received: at most {longest}. "
+            f"regularization {options.regularization} outweighs so few interactions: lower it."
+        )
 
 
 class WeightedFactorization(RetrievalModel):
@@ -188,7 +199,7 @@ class WeightedFactorization(RetrievalModel):
             fixed.common,
             tf.constant(chosen[np.newaxis, :], tf.int32),
             tf.constant([weight], tf.float32),
-            tf.constant([MAX_UNOBSERVED_WEIGHT - weight], tf.float32),
+            tf.constant([max(1.0 - weight, MIN_OBSERVED)], tf.float32),
             tf.constant(right),
         )
         return np.asarray(solution.numpy()[0])
@@ -202,7 +213,7 @@ class WeightedFactorization(RetrievalModel):
 
         def solve_part(step: tf.Tensor, parts: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
             own = slice(step * at_once, (step + 1) * at_once)
-            outer, total = entry_sums(self._entries, index[own], self.direction_size)
+            outer, total = entry_sums(self._entries, index[own])
             vectors = solve(self._shared + outer, total + right[own][:, :, tf.newaxis])
             return step + 1, parts.write(step, vectors)
 

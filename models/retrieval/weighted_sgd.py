@@ -20,6 +20,7 @@ from models.progress import report
 from models.retrieval.wals import check_at_least_one, initial_factors
 from models.retrieval.weighted_problem import Factors, WeightedProblem
 
+INITIAL_DEVIATION = 0.3  # of a vector from zero; near it the gradient is, too
 FINAL_RATE = 0.01  # of the first learning rate: steps shrink so that the end is not noise
 
 
@@ -73,7 +74,7 @@ class Descent:
             learning_rate: of the first step.
             steps: over which it falls to FINAL_RATE of that.
         """
-        start = initial_factors(problem, dimension, seed)
+        start = initial_factors(problem, dimension, seed, INITIAL_DEVIATION)
         self.problem = problem
         self.users = tf.Variable(start.users)
         self.items = tf.Variable(start.items)

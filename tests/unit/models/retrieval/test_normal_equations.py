@@ -22,14 +22,14 @@ def test_entries_are_summed_when_taken_some_at_a_time(
     at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(normal_equations, "ENTRIES_AT_ONCE", at_once)
-    outer, total = entry_sums(entries, tf.constant([[1, 2, 0], [2, 0, 0]]), 2)
+    outer, total = entry_sums(entries, tf.constant([[1, 2, 0], [2, 0, 0]]))
     # 4 (1, 2)(1, 2)' + (3, 0)(3, 0)' = [[4 + 9, 8], [8, 16]]; (1, 2) + (3, 0) = (4, 2).
     assert outer.numpy().tolist() == [[[13, 8], [8, 16]], [[9, 0], [0, 0]]]
     assert total.numpy().tolist() == [[[4], [2]], [[3], [0]]]
 
 
 def test_sums_are_zero_when_there_is_no_column() -> None:
-    outer, total = entry_sums(entries, tf.zeros([1, 0], tf.int32), 2)
+    outer, total = entry_sums(entries, tf.zeros([1, 0], tf.int32))
     assert not outer.numpy().any()
     assert not total.numpy().any()
 

@@ -148,3 +148,11 @@ def test_an_item_nobody_has_chosen_is_with_its_category_when_fitted(
     # Items of category 1 are of category 0, too: the mean of the means of both.
     expected = (vectors[warm].mean(axis=0) + vectors[of_both].mean(axis=0)) / 2
     assert vectors[3] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_fit_is_refused_when_the_ridge_outweighs_the_data(
+    in_memory: Callable[..., Any], interactions: dict[str, Any]
+) -> None:
+    options = WeightedFactorizationOptions(embedding_dimension=2, regularization=1000.0)
+    with pytest.raises(ValueError, match="regularization 1000.0 outweighs.*lower it"):
+        fit(in_memory(interactions), options, FitContext(7, None, ""))
