@@ -151,8 +151,7 @@ def benchmark(
     from benchmarks.transformed import run_transform
 
     task, train_folder = divide(data, folder, inner)
-    with console.status("reading and transforming the data"):
-        transformed = run_transform(config, train_folder, folder / "run")
+    transformed = run_transform(config, train_folder, folder, console)
     columns = config.data.interactions.columns
     explicit = config.data.interactions.feedback == "explicit"
     judge = Judge(task, transformed, columns.rating if explicit else None)

@@ -1,6 +1,6 @@
 """Runs the graph as far as Transform and opens what came of it, for models fitted in process."""
 
-import random
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tfx import v1 as tfx
+from rich.console import Console
 
 from benchmarks.processes import BenchmarkError
 from components.csv_reader import find_files
@@ -16,11 +16,15 @@ from models import features
 from models.query_parser import QueryParser
 from models.transformed_data import TransformedData
 from pipeline.config import Config
-from pipeline.dag import TRANSFORMED_SPLITS, RunInputs, create_components
+from pipeline.dag import TRANSFORMED_SPLITS, RunInputs
 from pipeline.fingerprint import code_fingerprint, data_fingerprint
+from pipeline.interrupts import watch_interrupts
 from pipeline.layout import OutputLayout
+from pipeline.local_runner import LocalRunner
+from pipeline.progress_display import ProgressDisplay
 
 LAST_NODE = "Transform"
+STATE_LENGTH = 12  # hexadecimal digits of a folder's name
 BATCH = 256  # users transformed at a time
 
 
@@ -59,33 +63,26 @@ class Transformed:
     item_ids: list[str]
 
 
-def run_transform(config: Config, data_dir: Path, output: Path) -> Transformed:
-    """Runs the components up to Transform in this process.
+def run_transform(config: Config, data_dir: Path, output: Path, console: Console) -> Transformed:
+    """Runs the components up to Transform in this process, or finds what they wrote before.
 
     Args:
         config: the configuration.
         data_dir: folder of the interactions and the catalogue.
         output: folder for artifacts and metadata.
+        console: shows the progress.
 
     Returns:
         What they wrote.
     """
-    layout = OutputLayout(output.absolute())
-    layout.root.mkdir(parents=True, exist_ok=True)
-    nodes = create_components(config, _run_inputs(config, data_dir.absolute(), layout))
-    last = [node.id for node in nodes].index(LAST_NODE)
-    random.seed(config.seed)  # Beam reshuffles by Python's generator
-    tfx.orchestration.LocalDagRunner().run(
-        tfx.dsl.Pipeline(
-            pipeline_name=config.name,
-            pipeline_root=str(layout.artifacts),
-            components=nodes[: last + 1],
-            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-                str(layout.metadata)
-            ),
-            beam_pipeline_args=list(config.beam.args),
-        )
-    )
+    inputs = _run_inputs(config, data_dir.absolute(), output.absolute())
+    # A folder for each state of data, code and configuration: its newest artifacts are the ones.
+    state = (inputs.data_fingerprint, inputs.code_fingerprint, config.model_dump_json())
+    name = hashlib.sha256("".join(state).encode()).hexdigest()[:STATE_LENGTH]
+    layout = OutputLayout(output.absolute() / f"transform-{name}")
+    runner = LocalRunner(config, inputs, layout, LAST_NODE)
+    with watch_interrupts() as interrupts:
+        runner.run(ProgressDisplay(console, runner.node_count), interrupts)
     return open_transformed(layout.artifacts)
 
 
@@ -111,7 +108,8 @@ def open_transformed(artifacts: Path) -> Transformed:
     )
 
 
-def _run_inputs(config: Config, data_dir: Path, layout: OutputLayout) -> RunInputs:
+def _run_inputs(config: Config, data_dir: Path, output: Path) -> RunInputs:
+    layout = OutputLayout(output)
     files = [
         Path(path)
         for key in ("interactions", "catalogue")

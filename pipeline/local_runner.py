@@ -30,14 +30,20 @@ PUSHER_NODE = "Pusher"
 class LocalRunner:
     """Runs one pipeline over one output folder."""
 
-    def __init__(self, config: Config, run: RunInputs, layout: OutputLayout):
+    def __init__(
+        self, config: Config, run: RunInputs, layout: OutputLayout, last_node: str | None = None
+    ):
         """Compiles the graph.
 
         Args:
             config: the configuration.
             run: what is special about this run.
             layout: of the output folder.
+            last_node: the component to end with; None runs them all.
         """
+        components = create_components(config, run)
+        if last_node is not None:
+            components = components[: 1 + [node.id for node in components].index(last_node)]
         self._layout = layout
         self._seed = config.seed
         self._candidate: str | None = None
@@ -48,7 +54,7 @@ class LocalRunner:
         pipeline = tfx.dsl.Pipeline(
             pipeline_name=config.name,
             pipeline_root=str(layout.artifacts),
-            components=create_components(config, run),
+            components=components,
             metadata_connection_config=self._connection,
             beam_pipeline_args=list(config.beam.args),
             enable_cache=True,
