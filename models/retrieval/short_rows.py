@@ -1,10 +1,10 @@
 """Least squares of rows with fewer entries than the vectors have components.
 
 In the basis where the part that all rows share is the identity, a row's D x D system is
-I + Z'Z with one row of Z an entry. Solving it by Woodbury's identity through the S x S system
-I + ZZ' gives the same answer, and for a row of a few entries in a fraction of the time.
+(I + Z'Z) y = Z't with one row of Z an entry. Its solution is Z' (I + ZZ')^-1 t, from a system of
+S x S, and for a row of a few entries that takes a fraction of the time.
 
-Source: Woodbury 1950, Inverting modified matrices.
+Source: the push-through identity; Henderson and Searle 1981, doi:10.1137/1023004.
 """
 
 from dataclasses import dataclass
@@ -73,9 +73,9 @@ def solve_short_batch(
     whiten = tf.math.rsqrt(unobserved[:, tf.newaxis] * eigenvalues + regularization)
     stretch = whiten * tf.sqrt(observed)[:, tf.newaxis]
     entries = tf.gather(scaled, index) * stretch[:, tf.newaxis, :]
-    total = tf.matmul(entries, tf.gather(root, index)[:, :, tf.newaxis], transpose_a=True)
     small = tf.matmul(entries, entries, transpose_b=True) + tf.eye(tf.shape(index)[1])
-    inner = tf.linalg.cholesky_solve(tf.linalg.cholesky(small), tf.matmul(entries, total))
-    whitened = (total - tf.matmul(entries, inner, transpose_a=True))[:, :, 0]
+    right = tf.gather(root, index)[:, :, tf.newaxis]
+    inner = tf.linalg.cholesky_solve(tf.linalg.cholesky(small), right)
+    whitened = tf.matmul(entries, inner, transpose_a=True)[:, :, 0]
     back = whitened * whiten * tf.math.rsqrt(observed)[:, tf.newaxis]
     return tf.matmul(back, basis, transpose_b=True)
