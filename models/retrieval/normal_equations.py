@@ -16,7 +16,8 @@ MATRIX_FLOATS_AT_ONCE = 2**22  # of the rows' D x D matrices: 16 MB
 SINGULAR_CONDITION = 1e6  # with 7 digits, nothing is left of the answer
 
 # From indices int [B, S] to the entries' vectors times the roots of their weights, float32
-# [B, S, D], and one over these roots, float32 [B, S]. Zeros where the index is 0, the padding.
+# [B, S, D], and one over these roots, float32 [B, S], or [] where all entries weigh the same. The
+# vectors are zero where the index is 0, the padding.
 Entries = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -40,10 +41,11 @@ def entry_sums(entries: Entries, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 
     def sums(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         scaled, root = entries(index[:, start : start + at_once])
-        return (
-            tf.matmul(scaled, scaled, transpose_a=True),
-            tf.matmul(scaled, root[:, :, tf.newaxis], transpose_a=True),
-        )
+        if root.shape.rank == 0:
+            total = root * tf.reduce_sum(scaled, axis=1)[:, :, tf.newaxis]
+        else:
+            total = tf.matmul(scaled, root[:, :, tf.newaxis], transpose_a=True)
+        return tf.matmul(scaled, scaled, transpose_a=True), total
 
     def add(
         start: tf.Tensor, outer: tf.Tensor, total: tf.Tensor

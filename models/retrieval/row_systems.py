@@ -26,6 +26,7 @@ class Fixed:
         gram: float32 [D, D], of unobserved entries.
         common: float32 [D, D], of the ridge and of side features.
         rotation: for short rows, where they can be solved by it.
+        alike: whether all roots but that of index 0 are the same.
     """
 
     scaled: tf.Tensor
@@ -33,6 +34,7 @@ class Fixed:
     gram: tf.Tensor
     common: tf.Tensor
     rotation: Rotation | None
+    alike: bool
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def _solve(
         unobserved,
         observed,
         tf.constant(weights.right[own]),
+        fixed.alike,
     )
 
 
@@ -133,6 +136,7 @@ def solve_batch(
     unobserved: tf.Tensor,
     observed: tf.Tensor,
     right: tf.Tensor,
+    alike: bool,
 ) -> tf.Tensor:
     """Solves a batch of rows.
 
@@ -145,11 +149,16 @@ def solve_batch(
         unobserved: float32 [B], or [1] for all; see `RowWeights`, as for the next two.
         observed: float32 [B] or [1], positive.
         right: float32 [B, D].
+        alike: whether all entries weigh the same, and their vectors' sum need not weigh them.
 
     Returns:
         float32 [B, D].
     """
-    outer, total = entry_sums(lambda part: (tf.gather(scaled, part), tf.gather(root, part)), index)
+
+    def entries(part: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.gather(scaled, part), root[1] if alike else tf.gather(root, part)
+
+    outer, total = entry_sums(entries, index)
     # Divided by `observed`, which spares one pass over all matrices.
     matrix = outer + (
         (unobserved / observed)[:, tf.newaxis, tf.newaxis] * gram

@@ -189,7 +189,9 @@ def _fixed(
     condition = check_condition((row_unobserved.max() * gram + common).numpy())
     # Side features put a second matrix into each system, and no basis suits both.
     turnable = problem.side is None and condition < WORST_CONDITION
-    return Fixed(scaled, root, gram, common, rotation(scaled, gram) if turnable else None)
+    turned = rotation(scaled, gram) if turnable else None
+    alike = bool(np.ptp(root.numpy()[1:]) == 0.0)
+    return Fixed(scaled, root, gram, common, turned, alike)
 
 
 def _common(problem: WeightedProblem, features: FloatArray) -> tf.Tensor:

@@ -201,6 +201,7 @@ class WeightedFactorization(RetrievalModel):
             tf.constant([weight], tf.float32),
             tf.constant([max(1.0 - weight, MIN_OBSERVED)], tf.float32),
             tf.constant(right),
+            fixed.alike,
         )
         return np.asarray(solution.numpy()[0])
 
