@@ -53,11 +53,11 @@ def _user_features(
     items = tft.vocabulary(inputs[features.ITEM_ID], vocab_filename=features.ITEM_VOCABULARY)
     category_count = inputs[features.USER_CATEGORY_COUNT]
     count = _category_sum(inputs[features.USER_CATEGORY], category_count.values, categories, slots)
-    log_count = _map_values(tf.math.log1p, inputs[features.USER_INTERACTION_COUNT])
-    statistics = [_scalar(tft.scale_to_z_score(log_count))]
+    log_count = _map_values(tf.math.log1p, _precise(inputs[features.USER_INTERACTION_COUNT]))
+    statistics = [_z_score(log_count)]
     if custom_config["explicit"]:
         mean = inputs[features.USER_MEAN_RATING]
-        statistics.append(_scalar(tft.scale_to_z_score(mean)))
+        statistics.append(_z_score(_precise(mean)))
         rating_sum = _category_sum(
             inputs[features.USER_CATEGORY],
             category_count.values * inputs[features.USER_CATEGORY_MEAN_RATING].values,
@@ -90,14 +90,14 @@ def _item_features(
         category, tf.ones_like(category.values, tf.float32), categories, slots
     )
     numeric = [
-        _scalar(tft.scale_to_z_score(inputs[features.item_numeric(name)]))
-        for name in custom_config["numeric"]
+        _z_score(_precise(inputs[features.item_numeric(name)])) for name in custom_config["numeric"]
     ]
     # One more than counted, so that an item without interactions has a finite frequency.
-    count = _map_values(lambda values: values + 1.0, inputs[features.ITEM_INTERACTION_COUNT])
+    counted = _precise(inputs[features.ITEM_INTERACTION_COUNT])
+    count = _map_values(lambda values: values + 1.0, counted)
     total = tft.sum(count)
     log_frequency = _map_values(lambda values: tf.math.log(values / total), count)
-    first = _scalar(log_frequency)
+    first = tf.cast(_scalar(log_frequency), tf.float32)
     return {
         features.ITEM_CATEGORY_MULTI_HOT: tf.minimum(multi_hot, 1.0),
         features.ITEM_NUMERIC: tf.stack(numeric or [tf.zeros_like(first)], axis=1),
@@ -125,6 +125,20 @@ def _with_empty_categories(inputs: Sparse) -> Sparse:
 
 def _map_values(function: Any, sparse: tf.SparseTensor) -> tf.SparseTensor:
     return tf.SparseTensor(sparse.indices, function(sparse.values), sparse.dense_shape)
+
+
+def _precise(sparse: tf.SparseTensor) -> tf.SparseTensor:
+    """Casts to float64, for what is computed over rows or by a logarithm.
+
+    The last bits depend on the order of the rows and on their place in a batch, which Beam decides.
+    Of a float64, rounding to float32 takes them away, and the same data give the same features.
+    """
+    return _map_values(lambda values: tf.cast(values, tf.float64), sparse)
+
+
+def _z_score(sparse: tf.SparseTensor) -> tf.Tensor:
+    """Scales the first value of each row to mean 0 and variance 1, 0 where there is none: [B]."""
+    return tf.cast(_scalar(tft.scale_to_z_score(sparse)), tf.float32)
 
 
 def _scalar(sparse: tf.SparseTensor) -> tf.Tensor:

@@ -67,7 +67,7 @@ class RetrievalModel(tf.Module):
         items = self.embed_items(tf.range(self.catalogue_size + 1, dtype=tf.int64))
         items = items / self.temperature()
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(reduce_retracing=True, autograph=False)
         def score(inputs: Tensors) -> tf.Tensor:
             return tf.matmul(self.embed_users(inputs), items, transpose_b=True)
 

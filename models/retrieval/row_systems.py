@@ -87,7 +87,8 @@ def solve_rows(
 
     # Each batch writes its own rows, so the order in which they end does not matter. TensorFlow
     # splits the work of one operation too, but not that of copies and small ones.
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    # One thread more than processors, so that none waits while a solution is copied.
+    with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as threads:
         list(threads.map(work, rows))
     return solution
 
