@@ -83,7 +83,7 @@ class Judge:
     def most_popular(self) -> Result:
         """Measures the list of the items with the most training interactions."""
         started = time.perf_counter()
-        counts = self.data.table(features.TRAIN_SPLIT).item_counts()
+        counts = self.data.table().item_counts()
         scores = np.concatenate([[0], counts]).astype(np.float32)[np.newaxis]
         seconds = time.perf_counter() - started
 

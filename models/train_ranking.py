@@ -15,7 +15,7 @@ from models.ranking import RankingModel
 from models.ranking_export import save_ranker
 from models.training import callbacks, seed_everything
 from models.transformed_data import TransformedData
-from models.validation import RankValidation, mask_history, mean_ndcg
+from models.validation import RankValidation, mask_seen, mean_ndcg
 
 VALIDATION_CANDIDATES = 100  # reordered for each held-out interaction
 CORRECTION_SCALES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)  # 0 keeps retrieval's order
@@ -58,14 +58,14 @@ def fit(
 
     A correction that never betters retrieval's own order counts 0; the rating head stays.
     """
-    held_out = data.sample(features.EVAL_SPLIT, options.validation_interactions, seed)
+    held_out = data.held_out(options.validation_interactions, seed)
     ranker = model.ranker
 
     @tf.function(reduce_retracing=True)
     def position(batch: dict[str, tf.Tensor]) -> tf.Tensor:
         users = model.embed_users(batch)
         scores = tf.matmul(users, ranker.item_embeddings, transpose_b=True)
-        scores = mask_history(scores, batch[features.HISTORY_INDEX])
+        scores = mask_seen(scores, batch[features.SEEN_INDEX])
         candidates = tf.math.top_k(scores, min(VALIDATION_CANDIDATES, scores.shape[1])).indices
         relevance, _ = ranker(batch, users, candidates)
         chosen = tf.cast(batch[features.ITEM_INDEX], candidates.dtype)[:, tf.newaxis]

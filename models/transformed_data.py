@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
+from scipy import sparse
 
 from models import features
 from models.item_table import ItemTable, item_table
@@ -14,6 +15,7 @@ from models.retrieval.interaction_table import InteractionTable
 
 SHUFFLE_BUFFER = 200_000  # serialized examples, about 1 KB each
 READ_BATCH = 4096
+MOST_SEEN = 4096  # items of a held-out row: 33 KB, of which a few thousand are kept
 
 INTERACTION_FEATURES = (*features.USER_FEATURES, features.ITEM_INDEX, features.LABEL_RATING)
 ITEM_FEATURES = (
@@ -36,12 +38,16 @@ class TransformedData:
         """
         self._patterns = patterns
         self._by_split: dict[str, tf.data.Dataset] = {}  # interactions in order, sorted once
+        self._items: ItemTable | None = None
+        self._table: InteractionTable | None = None
         self.transform_output = tft.TFTransformOutput(transform_graph)
         self._spec = self.transform_output.transformed_feature_spec()
 
     def items(self) -> ItemTable:
-        """Reads the catalogue."""
-        return item_table(self._read(features.ITEMS_SPLIT, ITEM_FEATURES))
+        """Returns the catalogue, read once."""
+        if self._items is None:
+            self._items = item_table(self._read(features.ITEMS_SPLIT, ITEM_FEATURES))
+        return self._items
 
     def users(self) -> int:
         """Returns the number of users with training interactions."""
@@ -56,23 +62,17 @@ class TransformedData:
         seen = tf.TensorSpec([None, None], tf.int64, features.SEEN_INDEX)
         return specs | {features.SEEN_INDEX: seen}
 
-    def table(self, split: str) -> InteractionTable:
-        """Reads who chose what, and the ratings, into memory.
-
-        Args:
-            split: `train` or `eval`; interactions of users without training are left out.
-
-        Returns:
-            The interactions, by user and item.
-        """
-        names = (features.USER_INDEX, features.ITEM_INDEX, features.LABEL_RATING)
-        columns = self._read(split, names)
-        user, item, rating = (columns[name] for name in names)
-        order = np.lexsort((item, user))
-        order = order[user[order] > 0]
-        return InteractionTable(
-            user[order], item[order], rating[order], self.users(), self.items().size
-        )
+    def table(self) -> InteractionTable:
+        """Returns the training interactions by user and item, read into memory once."""
+        if self._table is None:
+            names = (features.USER_INDEX, features.ITEM_INDEX, features.LABEL_RATING)
+            columns = self._read(features.TRAIN_SPLIT, names)
+            user, item, rating = (columns[name] for name in names)
+            order = np.lexsort((item, user))
+            self._table = InteractionTable(
+                user[order], item[order], rating[order], self.users(), self.items().size
+            )
+        return self._table
 
     def interactions(self, split: str, batch_size: int, seed: int) -> tf.data.Dataset:
         """Streams shuffled batches of interactions, the last incomplete one left out.
@@ -102,8 +102,25 @@ class TransformedData:
             records.batch(READ_BATCH).map(self._parser(INTERACTION_FEATURES)), split
         )
 
+    def held_out(self, most: int, seed: int) -> dict[str, npt.NDArray[np.generic]]:
+        """Reads a random part of the eval split's interactions, to validate or calibrate on.
+
+        Args:
+            most: interactions, at most.
+            seed: of the choice.
+
+        Returns:
+            Columns as of `sample`; but SEEN_INDEX holds all that the user has seen, as where the
+            model serves: the example's history, then all else they were trained with.
+        """
+        columns = self.sample(features.EVAL_SPLIT, most, seed)
+        columns[features.SEEN_INDEX] = with_training(columns, self.table().matrix())
+        return columns
+
     def _read(self, split: str, names: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]:
-        return _concatenated(self._records(split).batch(READ_BATCH).map(self._parser(names)), split)
+        batches = self._records(split).batch(READ_BATCH)
+        parsed = batches.map(self._parser(names), num_parallel_calls=tf.data.AUTOTUNE)
+        return _concatenated(parsed, split)
 
     def _records(self, split: str) -> tf.data.Dataset:
         folder = f"Split-{split}"
@@ -157,6 +174,31 @@ class TransformedData:
             return parsed
 
         return parse
+
+
+def with_training(
+    held_out: dict[str, npt.NDArray[np.generic]], trained: sparse.csr_matrix
+) -> npt.NDArray[np.int64]:
+    """Joins the histories of held-out interactions with the users' training interactions.
+
+    Args:
+        held_out: transformed interactions, each column [n, ...].
+        trained: [U, N], non-zero where user u + 1 was trained with item i + 1.
+
+    Returns:
+        int64 [n, longest], each item once, 0 pads; MOST_SEEN columns at most.
+    """
+    rows = []
+    history_index = held_out[features.HISTORY_INDEX].astype(np.int64)
+    for user, history in zip(held_out[features.USER_INDEX], history_index, strict=True):
+        recent = history[history > 0]
+        known = trained.indices[trained.indptr[user - 1] : trained.indptr[user]] if user else []
+        rest = np.setdiff1d(np.asarray(known, np.int64) + 1, recent)
+        rows.append(np.concatenate([recent, rest])[:MOST_SEEN])
+    joined = np.zeros([len(rows), max(1, *map(len, rows))], np.int64)
+    for place, row in enumerate(rows):
+        joined[place, : len(row)] = row
+    return joined
 
 
 def _concatenated(batches: tf.data.Dataset, split: str) -> dict[str, npt.NDArray[np.generic]]:

@@ -56,19 +56,19 @@ def row_batches(columns: Columns, catalogue_size: int) -> Iterator[dict[str, tf.
         yield {name: tf.constant(col[start : start + number]) for name, col in columns.items()}
 
 
-def mask_history(scores: tf.Tensor, history_index: tf.Tensor) -> tf.Tensor:
-    """Masks the unknown item and what is in the history.
+def mask_seen(scores: tf.Tensor, seen_index: tf.Tensor) -> tf.Tensor:
+    """Masks the unknown item and what the users have seen.
 
     Args:
         scores: float32 [B, N+1], by item index.
-        history_index: int [B, H], 0 pads.
+        seen_index: int [B, S], 0 pads.
 
     Returns:
         float32 [B, N+1].
     """
-    rows = tf.range(tf.shape(history_index, out_type=history_index.dtype)[0])
-    rows = tf.repeat(rows[:, tf.newaxis], tf.shape(history_index)[1], axis=1)
-    where = tf.reshape(tf.stack([rows, history_index], axis=-1), [-1, 2])
+    rows = tf.range(tf.shape(seen_index, out_type=seen_index.dtype)[0])
+    rows = tf.repeat(rows[:, tf.newaxis], tf.shape(seen_index)[1], axis=1)
+    where = tf.reshape(tf.stack([rows, seen_index], axis=-1), [-1, 2])
     masked = tf.tensor_scatter_nd_update(scores, where, tf.fill([tf.shape(where)[0]], MASKED_LOGIT))
     unknown = tf.fill([tf.shape(scores)[0], 1], MASKED_LOGIT)
     return tf.concat([unknown, masked[:, 1:]], axis=1)

@@ -7,7 +7,6 @@ import numpy.typing as npt
 import tensorflow as tf
 from scipy import special
 
-from models import features
 from models.errors import UnsuitableDataError
 from models.retrieval.cold_items import fill_cold_items
 from models.retrieval.factor_fold_in import check_fold_in, logistic
@@ -33,7 +32,7 @@ def fit(
             "implicit feedback. Choose retrieval.kind weighted_factorization, or map a rating "
             "column."
         )
-    table = data.table(features.TRAIN_SPLIT)
+    table = data.table()
     descent = Descent(
         dimension=options.embedding_dimension,
         regularization=options.regularization,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from scipy import optimize, sparse, special
+from scipy import optimize, special
 
 from models import features
 from models.retrieval.model import FitContext, Tensors
@@ -93,49 +93,46 @@ def _held_out_choices(
     options: FamilyOptions,
     context: FitContext,
 ) -> Choices:
-    most = min(options.validation_interactions, CHOICES)
-    held_out = data.sample(features.EVAL_SPLIT, most, context.seed)
-    seen = data.table(features.TRAIN_SPLIT).matrix()
-    return draw_choices(held_out, score, seen, context.seed)
+    held_out = data.held_out(min(options.validation_interactions, CHOICES), context.seed)
+    return draw_choices(held_out, score, data.items().size, context.seed)
 
 
 def draw_choices(
     held_out: Columns,
     score: Callable[[Tensors], tf.Tensor],
-    seen: sparse.csr_matrix,
+    catalogue_size: int,
     seed: int,
 ) -> Choices:
     """Scores held-out choices, and alternatives to each.
 
     Args:
-        held_out: transformed interactions, each column [n, ...].
+        held_out: transformed interactions, each column [n, ...]. What is in SEEN_INDEX is no
+            alternative: nobody chooses that again, and a family that has memorised it would look
+            sure of it.
         score: gives scores of all items, float32 [B, N+1], by item index.
-        seen: [U, N], non-zero where user u + 1 has had item i + 1. Nobody chooses that again, and a
-            family that has memorised it would look sure of it.
+        catalogue_size: N.
         seed: of the alternatives.
 
     Returns:
         The choices.
     """
     random = np.random.default_rng(seed)
-    catalogue_size = seen.shape[1]
     chosen = held_out[features.ITEM_INDEX].astype(np.int64)
     drawn = random.integers(1, catalogue_size + 1, [len(chosen), ALTERNATIVES])
     item_index = np.concatenate([chosen[:, np.newaxis], drawn], axis=1)
-    batches = [score(batch).numpy() for batch in row_batches(held_out, catalogue_size)]
-    starts = np.cumsum([0, *(len(batch) for batch in batches)])
-    scores = [
-        np.take_along_axis(batch, item_index[start : start + len(batch)], axis=1)
-        for batch, start in zip(batches, starts[:-1], strict=True)
-    ]
+    scores = np.empty(item_index.shape)
+    done = 0
+    for batch in row_batches(held_out, catalogue_size):
+        rows = slice(done, done + len(batch[features.ITEM_INDEX]))
+        scores[rows] = np.take_along_axis(score(batch).numpy(), item_index[rows], axis=1)
+        done = rows.stop
     # A drawn item stands for as many as the catalogue has for each draw; the chosen for itself.
     offset = np.full(item_index.shape, np.log(catalogue_size / ALTERNATIVES))
     offset[:, 0] = 0.0
-    for row, user in enumerate(held_out[features.USER_INDEX]):
-        own = seen[user - 1].indices + 1 if user > 0 else []
-        had = np.concatenate([held_out[features.HISTORY_INDEX][row], own, chosen[row : row + 1]])
-        offset[row, 1:][np.isin(drawn[row], had)] = UNAVAILABLE
-    return Choices(item_index, np.concatenate(scores).astype(np.float64), offset)
+    had = np.concatenate([held_out[features.SEEN_INDEX], chosen[:, np.newaxis]], axis=1)
+    for row, items in enumerate(had):
+        offset[row, 1:][np.isin(drawn[row], items)] = UNAVAILABLE
+    return Choices(item_index, scores, offset)
 
 
 def choice_weights(scores: Doubles, offset: Doubles) -> Doubles:
@@ -149,10 +146,10 @@ def choice_weights(scores: Doubles, offset: Doubles) -> Doubles:
         float64 [F], positive; the logit is the weighted sum of the scores.
 
     Raises:
-        ValueError: if the scores are not finite.
+        FloatingPointError: if the scores are not finite.
     """
     if not np.isfinite(scores).all():
-        raise ValueError(
+        raise FloatingPointError(
             "scores must be finite. Received: some that are not. The model has diverged: lower its "
             "learning_rate or raise its regularization."
         )

@@ -25,7 +25,7 @@ def fit(data: TransformedData, options: ContentOptions, context: FitContext) -> 
     table = data.items()
     content = ContentFeatures(
         table,
-        data.table(features.TRAIN_SPLIT),
+        data.table(),
         data.sample(features.TRAIN_SPLIT, SCALED_ROWS, context.seed),
         context.explicit,
     )
@@ -36,7 +36,7 @@ def fit(data: TransformedData, options: ContentOptions, context: FitContext) -> 
         options.embedding_dimension,
     )
     targets = Targets(content, table.size, context)
-    held_out = data.sample(features.EVAL_SPLIT, options.validation_interactions, context.seed)
+    held_out = data.held_out(options.validation_interactions, context.seed)
     batches = data.interactions(features.TRAIN_SPLIT, options.batch_size, context.seed)
     train(
         network,

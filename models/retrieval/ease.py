@@ -4,7 +4,6 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
 
-from models import features
 from models.errors import UnsuitableDataError
 from models.item_table import FloatArray
 from models.retrieval.linear import ItemWeights, serve_weights, with_interactions
@@ -17,7 +16,7 @@ BLOCK = 1024  # rows of the dense matrix that are written at a time
 
 def fit(data: TransformedData, options: EaseOptions, context: FitContext) -> RetrievalModel:
     """Fits the weights; see `models.retrieval.registry.fit_retrieval`."""
-    matrix = data.table(features.TRAIN_SPLIT).matrix()
+    matrix = data.table().matrix()
     weights = ease_weights(matrix, options.regularization, options.max_items)
     return serve_weights(weights, data, options, context)
 

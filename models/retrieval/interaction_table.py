@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from models.errors import UnsuitableDataError
+
 Indices = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
@@ -22,8 +24,8 @@ class InteractionTable:
         items: number of items; some may have none.
 
     Raises:
-        ValueError: if there is no interaction, a rating is not finite, an index is out of range, or
-            a user has no item.
+        UnsuitableDataError: if there is no interaction, a rating is not finite, an index is out of
+            range, a pair is there twice, or a user has no item.
     """
 
     user_index: Indices
@@ -35,7 +37,7 @@ class InteractionTable:
     def __post_init__(self) -> None:
         lengths = [len(self.user_index), len(self.item_index), len(self.rating)]
         if min(lengths) != max(lengths) or not lengths[0]:
-            raise ValueError(
+            raise UnsuitableDataError(
                 "user_index, item_index and rating must have the same length, at least 1. "
                 f"Received: {lengths}. Give one of each for every interaction."
             )
@@ -44,13 +46,13 @@ class InteractionTable:
         finite = np.isfinite(self.rating)
         if not finite.all():
             row = int(np.argmin(finite))
-            raise ValueError(
+            raise UnsuitableDataError(
                 f"ratings must be finite. Received: {self.rating[row]} of user "
                 f"{self.user_index[row]} for item {self.item_index[row]}. Drop or mend that row."
             )
         counts = self.user_counts()
         if not counts.all():
-            raise ValueError(
+            raise UnsuitableDataError(
                 "each user must have an item. Received: none for user "
                 f"{int(np.argmin(counts)) + 1} of {self.users}. Leave such users out and fold them "
                 "in once they have one."
@@ -60,7 +62,7 @@ class InteractionTable:
         repeated = np.flatnonzero(keys[1:] == keys[:-1])
         if len(repeated):
             user, item = divmod(int(keys[repeated[0]]), self.items + 1)
-            raise ValueError(
+            raise UnsuitableDataError(
                 f"each pair of user and item must be there once. Received: user {user} and item "
                 f"{item} more often. Keep the newest of them."
             )
@@ -83,7 +85,7 @@ class InteractionTable:
 def _check_range(name: str, values: Indices, most: int) -> None:
     low, high = int(values.min()), int(values.max())
     if low < 1 or high > most:
-        raise ValueError(
+        raise UnsuitableDataError(
             f"{name} must be between 1 and {most}. Received: {low} to {high}. Look ids up in the "
             "vocabulary first."
         )

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from models import features
+from models.errors import UnsuitableDataError
 from models.item_table import FloatArray
 from models.retrieval.linear import ItemWeights, serve_weights, with_interactions
 from models.retrieval.model import FitContext, RetrievalModel
@@ -16,7 +16,7 @@ SIMILARITIES_AT_ONCE = 20_000_000  # 8 bytes each, and as much again while they 
 
 def fit(data: TransformedData, options: ItemKnnOptions, context: FitContext) -> RetrievalModel:
     """Fits the similarities; see `models.retrieval.registry.fit_retrieval`."""
-    weights = knn_weights(data.table(features.TRAIN_SPLIT).matrix(), options.neighbours)
+    weights = knn_weights(data.table().matrix(), options.neighbours)
     return serve_weights(weights, data, options, context)
 
 
@@ -42,7 +42,7 @@ def knn_weights(matrix: sparse.csr_matrix, neighbours: int) -> ItemWeights:
         )
     known = with_interactions(matrix)
     if not len(known):
-        raise ValueError(
+        raise UnsuitableDataError(
             f"matrix must hold an interaction. Received: none, of shape {matrix.shape}. Give the "
             "interactions to learn from."
         )

@@ -97,9 +97,11 @@ def low_rank(matrix: Any, rank: int, seed: int) -> tuple[FloatArray, FloatArray]
 class LinearRetrieval(RetrievalModel):
     """Item-to-item weights, exact in `scorer`, of low rank in the embeddings.
 
-    A user's embedding is the sum of the left vectors of all that they have seen, so a new user
-    needs no training, and an item's is its right vector. An item without interactions has the mean
-    of its categories' items in both; the exact weights know nothing of it.
+    A user's embedding is the sum of the left vectors of all that they have seen, at unit length, so
+    a new user needs no training; an item's is its right vector. Sums grow with the history, and
+    logits would with them: the length says how much a user has seen, not how sure their choice is.
+    An item without interactions has the mean of its categories' items in both; the exact weights
+    know nothing of it.
     """
 
     def __init__(self, weights: ItemWeights, left: FloatArray, right: FloatArray):
@@ -119,12 +121,8 @@ class LinearRetrieval(RetrievalModel):
         self.scale = tf.Variable(1.0, trainable=False, name="scale")
 
     def embed_users(self, inputs: Tensors) -> tf.Tensor:
-        """Returns the sums of the left vectors of what users have seen, float32 [B, D]."""
-        seen = inputs[features.SEEN_INDEX]
-        # Only what is there is gathered: histories are padded to the longest of the batch.
-        places = tf.where(seen > 0)
-        vectors = tf.gather(self.left, tf.gather_nd(seen, places))
-        return tf.math.unsorted_segment_sum(vectors, places[:, 0], tf.shape(seen)[0])
+        """Returns what users have seen as unit vectors, float32 [B, D]; zeros for nothing."""
+        return tf.math.l2_normalize(self._sums(inputs), axis=1)
 
     def embed_items(self, item_index: tf.Tensor) -> tf.Tensor:
         """Returns the right vectors, float32 [n, D]."""
@@ -140,13 +138,22 @@ class LinearRetrieval(RetrievalModel):
 
         def score(inputs: Tensors) -> tf.Tensor:
             scores = self.weights.scores(histories_of(inputs, self.catalogue_size))
-            return tf.constant(np.pad(scores / temperature, [(0, 0), (1, 0)]))
+            length = np.linalg.norm(self._sums(inputs).numpy(), axis=1, keepdims=True)
+            scores /= temperature * np.where(length > 0.0, length, 1.0)
+            return tf.constant(np.pad(scores, [(0, 0), (1, 0)]))
 
         return score
 
     def served_scorer(self) -> Callable[[Tensors], tf.Tensor]:
         """Returns the scorer by embeddings: what the graph serves."""
         return super().scorer()
+
+    def _sums(self, inputs: Tensors) -> tf.Tensor:
+        seen = inputs[features.SEEN_INDEX]
+        # Only what is there is gathered: histories are padded to the longest of the batch.
+        places = tf.where(seen > 0)
+        vectors = tf.gather(self.left, tf.gather_nd(seen, places))
+        return tf.math.unsorted_segment_sum(vectors, places[:, 0], tf.shape(seen)[0])
 
 
 def histories_of(inputs: Tensors, catalogue_size: int) -> sparse.csr_matrix:

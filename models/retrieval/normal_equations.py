@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from models.errors import UnsuitableDataError
 from models.item_table import FloatArray
 
 ENTRIES_AT_ONCE = 2**15  # gathered vectors: 8 MB of 64 floats
@@ -88,7 +89,7 @@ def check_condition(shared: FloatArray) -> float:
     """
     eigenvalues = np.linalg.eigvalsh(shared.astype(np.float64))
     if not eigenvalues[-1] < SINGULAR_CONDITION * eigenvalues[0]:
-        raise ValueError(
+        raise UnsuitableDataError(
             "least squares must have a single solution. Received: a singular system, as happens "
             "without regularization when vectors have more components than the data can tell "
             "apart. Raise regularization or lower embedding_dimension."

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, TypeAdapter
+from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from models.options import Options
 
@@ -106,6 +106,15 @@ class WeightedFactorizationOptions(FamilyOptions):
     learning_rate: float = Field(0.05, gt=0.0)  # of sgd
     batch_size: int = Field(4096, ge=2)  # of sgd
     max_epochs: int = Field(20, ge=1)  # of sgd
+
+    @model_validator(mode="after")
+    def _check(self) -> "WeightedFactorizationOptions":
+        if self.regularization == 0.0 and self.unobserved_weight == 0.0:
+            raise ValueError(
+                "regularization or unobserved_weight above 0 was expected. Received: 0 for both, "
+                "which leaves more than one solution. Raise one of them."
+            )
+        return self
 
 
 class ContentOptions(FamilyOptions):

@@ -25,7 +25,7 @@ def fit(
             "rating_factorization needs ratings. Received: implicit feedback. Choose "
             "retrieval.kind weighted_factorization, or map a rating column."
         )
-    table = data.table(features.TRAIN_SPLIT)
+    table = data.table()
     descent = Descent(
         dimension=options.embedding_dimension,
         regularization=options.regularization,

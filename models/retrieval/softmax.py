@@ -31,7 +31,7 @@ def fit(data: TransformedData, options: SoftmaxOptions, context: FitContext) -> 
     table = data.items()
     model = SoftmaxRetrieval(table, options)
     fit_by_rank(model, data, options, context)
-    model.fill_cold_items(data.table(features.TRAIN_SPLIT).item_counts(), table)
+    model.fill_cold_items(data.table().item_counts(), table)
     if not options.full and options.negatives.kind == "hard":
         # Against the hardest alone the logits learn no odds of the whole catalogue.
         model.scale.assign(calibrate(model.scorer(), data, options, context))

@@ -10,7 +10,7 @@ from models import features
 from models.retrieval.model import FitContext, RetrievalModel, Tensors
 from models.training import callbacks
 from models.transformed_data import TransformedData
-from models.validation import RankValidation, mask_history, mean_ndcg, position_of
+from models.validation import RankValidation, mask_seen, mean_ndcg, position_of
 
 
 def fit_by_rank(
@@ -28,7 +28,7 @@ def fit_by_rank(
     Raises:
         FloatingPointError: if the loss is not finite.
     """
-    held_out = data.sample(features.EVAL_SPLIT, options.validation_interactions, context.seed)
+    held_out = data.held_out(options.validation_interactions, context.seed)
     model.compile(optimizer=tf_keras.optimizers.legacy.Adam(options.learning_rate))
     return model.fit(
         data.interactions(features.TRAIN_SPLIT, options.batch_size, context.seed),
@@ -53,7 +53,7 @@ def rank_measure(model: RetrievalModel, held_out: dict[str, Any]) -> Callable[[]
     @tf.function(reduce_retracing=True)
     def position(batch: Tensors, items: tf.Tensor) -> tf.Tensor:
         scores = tf.matmul(model.embed_users(batch), items, transpose_b=True)
-        scores = mask_history(scores, batch[features.HISTORY_INDEX])
+        scores = mask_seen(scores, batch[features.SEEN_INDEX])
         return position_of(scores, batch[features.ITEM_INDEX])
 
     def measure() -> float:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from models import features
+from models.errors import UnsuitableDataError
 from models.item_table import FloatArray
 from models.retrieval.calibration import calibrate
 from models.retrieval.cold_items import fill_cold_items
@@ -32,7 +33,7 @@ def fit(
     data: TransformedData, options: WeightedFactorizationOptions, context: FitContext
 ) -> RetrievalModel:
     """Fits the factors; see `models.retrieval.registry.fit_retrieval`."""
-    table, categories = data.table(features.TRAIN_SPLIT), data.items().category_multi_hot
+    table, categories = data.table(), data.items().category_multi_hot
     problem = weighted_problem(table, categories, options)
     factors = _factors(problem, options, context.seed)
     vectors = factors.items
@@ -82,7 +83,7 @@ def _factors(problem: WeightedProblem, options: WeightedFactorizationOptions, se
 def _check_not_vanished(vectors: FloatArray, options: WeightedFactorizationOptions) -> None:
     longest = float(np.linalg.norm(vectors, axis=1).max())
     if longest < SHORTEST_VECTOR:
-        raise ValueError(
+        raise UnsuitableDataError(
             f"an item's vector must be longer than {SHORTEST_VECTOR}. Received: at most {longest}. "
             f"regularization {options.regularization} outweighs so few interactions: lower it."
         )
@@ -125,7 +126,15 @@ class WeightedFactorization(RetrievalModel):
         self._temperature = tf.Variable(1.0, trainable=False, name="temperature")
 
     def embed_users(self, inputs: Tensors) -> tf.Tensor:
-        """Folds users in from all that they have seen, float32 [B, D]; zero without a history."""
+        """Folds users in from all that they have seen: unit vectors, float32 [B, D].
+
+        Unlike the solution, they do not grow with the history, and neither do logits: the length
+        says how much a user has seen, not how sure their next choice is. Zeros for nothing seen.
+        """
+        return tf.math.l2_normalize(self._solutions(inputs), axis=1)
+
+    def _solutions(self, inputs: Tensors) -> tf.Tensor:
+        """Returns what minimises the objective for users, float32 [B, D]."""
         index = inputs[features.SEEN_INDEX]
         right = tf.zeros([tf.shape(index)[0], self.direction_size])
         if self._side_weight:
@@ -169,7 +178,7 @@ class WeightedFactorization(RetrievalModel):
                 counts = side.items[chosen].sum(axis=0)
                 category_share = counts / max(float(counts.sum()), 1.0)
             inputs[features.USER_CATEGORY_SHARE] = tf.constant(category_share[np.newaxis, :])
-        return np.asarray(self.embed_users(inputs).numpy()[0])
+        return np.asarray(self._solutions(inputs).numpy()[0])
 
     def fold_in_item(
         self, user_index: Sequence[int], category_multi_hot: FloatArray | None = None

@@ -76,7 +76,7 @@ class InMemoryData:
         }
         return specs | {features.SEEN_INDEX: tf.TensorSpec([None, None], tf.int64)}
 
-    def table(self, split: str) -> InteractionTable:
+    def table(self) -> InteractionTable:
         names = (features.USER_INDEX, features.ITEM_INDEX, features.LABEL_RATING)
         user, item, rating = (self._columns[name] for name in names)
         _, first = np.unique(user * (self._table.size + 1) + item, return_index=True)
@@ -90,6 +90,9 @@ class InMemoryData:
 
     def sample(self, split: str, most: int, seed: int) -> Columns:
         return {name: column[:most] for name, column in self._columns.items()}
+
+    def held_out(self, most: int, seed: int) -> Columns:
+        return self.sample("eval", most, seed)
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import sparse
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 
 from models import features
-from models.transformed_data import INTERACTION_FEATURES, TransformedData
+from models.transformed_data import INTERACTION_FEATURES, TransformedData, with_training
 
 SPEC = {
     features.USER_INDEX: tf.io.FixedLenFeature([], tf.int64),
@@ -90,6 +91,21 @@ def test_sample_holds_distinct_rows_with_their_features_when_drawn(
     for name in (features.HISTORY_INDEX, features.SEEN_INDEX):
         np.testing.assert_array_equal(sample[name], np.stack([index] * 3, axis=1))
     assert len(opened.sample("train", 99, 1)[features.ITEM_INDEX]) == 10
+
+
+def test_seen_is_all_that_a_user_was_trained_with_when_held_out() -> None:
+    # User 1 was trained with items 1, 4 and 5, user 2 with 2; of user 0 nothing is known.
+    trained = sparse.csr_matrix(
+        (np.ones(4), ([0, 0, 0, 1], [0, 3, 4, 1])),
+        shape=(2, 5),
+    )
+    columns = {
+        features.USER_INDEX: np.array([1, 2, 0]),
+        features.HISTORY_INDEX: np.array([[5, 3], [0, 0], [3, 0]]),
+    }
+    # The history first, as it is, then the rest; an item is there once.
+    expected = [[5, 3, 1, 4], [2, 0, 0, 0], [3, 0, 0, 0]]
+    assert with_training(columns, trained).tolist() == expected
 
 
 def test_user_shapes_have_a_batch_dimension_when_asked(opened: TransformedData) -> None:

@@ -7,7 +7,7 @@ from models.losses import MASKED_LOGIT
 from models.validation import (
     VALIDATION_NDCG,
     RankValidation,
-    mask_history,
+    mask_seen,
     mean_ndcg,
     position_of,
 )
@@ -15,7 +15,7 @@ from models.validation import (
 
 def test_history_and_unknown_item_are_masked_when_scored() -> None:
     scores = tf.constant([[9.0, 1.0, 2.0, 3.0], [9.0, 1.0, 2.0, 3.0]])
-    masked = mask_history(scores, tf.constant([[3, 0, 0], [1, 2, 2]])).numpy()
+    masked = mask_seen(scores, tf.constant([[3, 0, 0], [1, 2, 2]])).numpy()
     low = np.float32(MASKED_LOGIT)
     assert masked.tolist() == [[low, 1, 2, low], [low, low, low, 3]]
 

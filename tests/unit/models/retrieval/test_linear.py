@@ -36,11 +36,11 @@ def test_scores_alike_when_the_weights_are_sparse() -> None:
     assert few.size == 2
 
 
-def test_sums_left_vectors_when_users_are_embedded() -> None:
+def test_sums_left_vectors_to_unit_length_when_users_are_embedded() -> None:
     model = LinearRetrieval(WEIGHTS, LEFT, RIGHT)
     embedded = model.embed_users(seen([3, 1, 0], [0, 0, 0]))
-    # (5, 6) + (1, 2); nothing seen is nothing said.
-    assert embedded.numpy().tolist() == [[6.0, 8.0], [0.0, 0.0]]
+    # (5, 6) + (1, 2) = (6, 8), of length 10; nothing seen is nothing said.
+    assert embedded.numpy() == pytest.approx(np.array([[0.6, 0.8], [0.0, 0.0]]))
     assert model.embed_items(tf.constant([3, 0])).numpy().tolist() == [[1.0, 1.0], [0.0, 0.0]]
 
 
@@ -48,10 +48,13 @@ def test_exact_scores_are_divided_by_the_temperature_when_logits_are_asked_for()
     model = LinearRetrieval(WEIGHTS, LEFT, RIGHT)
     model.scale.assign(0.5)
     logits = model.scorer()(seen([1, 0], [0, 0]))
-    # Item 1 speaks 0.5 for item 3, over 0.5; place 0 is the unknown item's.
-    assert logits.numpy().tolist() == [[0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
-    # Left (1, 2) with (1, 0), (0, 1) and (1, 1), over 0.5.
-    assert model.served_scorer()(seen([1])).numpy().tolist() == [[0.0, 2.0, 4.0, 6.0]]
+    # Item 1 speaks 0.5 for item 3, over 0.5 and the length √5 of (1, 2), its left vector; place 0
+    # is the unknown item's.
+    expected = np.array([[0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]]) / np.sqrt(5.0)
+    assert logits.numpy() == pytest.approx(expected)
+    # Left (1, 2) with (1, 0), (0, 1) and (1, 1), over the same.
+    served = model.served_scorer()(seen([1])).numpy()
+    assert served == pytest.approx(np.array([[0.0, 2.0, 4.0, 6.0]]) / np.sqrt(5.0))
 
 
 def test_nothing_is_lost_when_the_rank_is_full() -> None:

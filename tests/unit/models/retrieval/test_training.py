@@ -44,6 +44,7 @@ class Learning(tf_keras.Model, Fixed):
 def test_ndcg_is_worked_out_by_hand_when_measured() -> None:
     held_out = {
         features.HISTORY_INDEX: np.array([[0], [4]]),
+        features.SEEN_INDEX: np.array([[0], [4]]),
         features.ITEM_INDEX: np.array([3, 2]),
     }
     # Row 0: only item 4 stands before item 3, position 2. Row 1 had item 4: item 2 is at 2, too.

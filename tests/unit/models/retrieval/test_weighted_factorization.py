@@ -65,7 +65,8 @@ def test_folded_in_users_equal_a_half_step_when_their_items_are_the_same(
     solved = solve_users(problem, factors, user_rows(problem, 3)).users
     histories = [items_of(problem, user) for user in range(1, USERS + 1)]
     embedded = model.embed_users(inputs_of(problem, histories))
-    assert embedded.numpy() == pytest.approx(solved[1:], abs=1e-4)
+    unit = solved[1:] / np.linalg.norm(solved[1:], axis=1, keepdims=True)
+    assert embedded.numpy() == pytest.approx(unit, abs=1e-4)
     assert model.fold_in_user(histories[4]) == pytest.approx(solved[5], abs=1e-4)
     assert model.fold_in_user(np.array(histories[4])) == pytest.approx(solved[5], abs=1e-4)
 
