@@ -81,10 +81,11 @@ class Judge:
         self._rated = _held_out(task, index, user_ids, rating_column) if rating_column else None
 
     def most_popular(self) -> Result:
-        """Measures the list of the items with the most training interactions."""
+        """Measures the list of the items with the most interactions, all of the task's training."""
         started = time.perf_counter()
-        counts = self.data.table().item_counts()
-        scores = np.concatenate([[0], counts]).astype(np.float32)[np.newaxis]
+        scores = np.zeros([1, len(self._column)], np.float32)
+        counts = np.asarray(self._task.train.sum(axis=0)).ravel()
+        scores[0, 1:] = counts[self._column[1:]]
         seconds = time.perf_counter() - started
 
         def score(inputs: Tensors) -> tf.Tensor:

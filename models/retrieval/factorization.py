@@ -132,6 +132,12 @@ def factorize(
                 f"{report_as}: iteration {iteration + 1} of {descent.iterations}, "
                 f"loss {losses[-1]:.1f}"
             )
+    # The losses are those before each step: the last step has not been looked at.
+    if not all(np.isfinite(weight.numpy()).all() for weight in weights):
+        raise FloatingPointError(
+            f"the factors are not finite after iteration {descent.iterations - 1}, the last. Lower "
+            f"learning_rate of {descent.learning_rate} or raise regularization."
+        )
     user, user_bias, item = (weight.numpy() for weight in weights[:3])
     item_bias = weights[3].numpy() if descent.item_biases else np.zeros(len(item), np.float32)
     return Factors(user, user_bias, item, item_bias, losses)

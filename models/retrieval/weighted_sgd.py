@@ -184,4 +184,10 @@ def fit_sgd(
                 )
             total += loss
         report(f"retrieval: epoch {epoch} of {max_epochs}, objective {total:.4g}")
-    return descent.factors()
+    factors = descent.factors()
+    if not (np.isfinite(factors.users).all() and np.isfinite(factors.items).all()):
+        raise FloatingPointError(
+            f"the factors are not finite after epoch {max_epochs}, batch {batches}, the last. "
+            "Lower learning_rate or raise regularization."
+        )
+    return factors

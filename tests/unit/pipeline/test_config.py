@@ -156,11 +156,23 @@ def test_refuses_a_family_that_needs_ratings_when_there_are_none(tmp_path: Path,
     assert "Received: implicit. Map a column of ratings, or choose one of two_tower," in message
 
 
-@pytest.mark.parametrize("engaged_from", ["0.5", "5.5", ".nan"])
+@pytest.mark.parametrize("engaged_from", ["0.5", "5.5"])
 def test_refuses_engagement_from_a_rating_that_divides_nothing(engaged_from: str) -> None:
     sets = ("retrieval.kind=binary_factorization", f"retrieval.engaged_from={engaged_from}")
     message = one_line(None, *sets)
     assert "retrieval.engaged_from: above 0.5 and at most 5.0, the range of ratings" in message
+
+
+@pytest.mark.parametrize("value", [".inf", ".nan", "-1"])
+def test_refuses_a_regularization_that_is_no_finite_positive_number(value: str) -> None:
+    sets = ("retrieval.kind=weighted_factorization", f"retrieval.regularization={value}")
+    assert "configuration: retrieval.regularization: Input should be" in one_line(None, *sets)
+
+
+def test_refuses_a_factorization_that_nothing_bounds() -> None:
+    sets = [f"retrieval.{key}=0" for key in ("regularization", "unobserved_weight")]
+    message = one_line(None, "retrieval.kind=weighted_factorization", *sets)
+    assert "regularization or unobserved_weight above 0 was expected" in message
 
 
 def test_names_the_file_when_its_key_is_unknown(tmp_path: Path) -> None:
