@@ -39,14 +39,14 @@ SEEN = np.array([[3, 4], [2, 3]])
 class Data:
     """What most-popular, item-kNN and EASE ask of transformed data."""
 
-    def table(self, split: str) -> InteractionTable:
+    def table(self) -> InteractionTable:
         return TRAINED
 
     def items(self) -> ItemTable:
         category = np.ones([5, 1], np.float32)
         return ItemTable(category, category, np.zeros([5], np.float32))
 
-    def sample(self, split: str, most: int, seed: int) -> dict[str, Any]:
+    def held_out(self, most: int, seed: int) -> dict[str, Any]:
         # a chose y after w and x.
         history = np.array([[3, 4]])
         return {
