@@ -17,6 +17,7 @@ LIBRARIES = (
     "apache-beam",
     "numpy",
     "scann",
+    "scipy",
     "tensorflow",
     "tensorflow-data-validation",
     "tensorflow-model-analysis",
