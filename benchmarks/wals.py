@@ -23,7 +23,7 @@ from rich.table import Table
 
 from models.retrieval.interaction_table import InteractionTable
 from models.retrieval.wals import fit_wals, initial_factors
-from models.retrieval.weighted_problem import Factors, WeightedProblem, objective
+from models.retrieval.weighted_problem import WeightedFactors, WeightedProblem, objective
 
 GROUPS = 50  # tastes, each of some users and items
 OWN_GROUP = 0.7  # share of a user's choices from their own group
@@ -129,14 +129,16 @@ def compare(
     return Result(ours, objective(problem, own)), Result(theirs, objective(problem, other))
 
 
-def _timed(seconds: list[float], fit: Callable[[], Factors]) -> Factors:
+def _timed(seconds: list[float], fit: Callable[[], WeightedFactors]) -> WeightedFactors:
     start = time.perf_counter()
     factors = fit()
     seconds.append(time.perf_counter() - start)
     return factors
 
 
-def _implicit(table: InteractionTable, start: Factors, iterations: int, threads: int) -> Factors:
+def _implicit(
+    table: InteractionTable, start: WeightedFactors, iterations: int, threads: int
+) -> WeightedFactors:
     """Fits implicit's ALS, whose unobserved entries weigh 1: all weights are scaled to that."""
     # Its documentation: BLAS threads beside its own slow it down.
     with threadpoolctl.threadpool_limits(1, "blas"):
@@ -151,7 +153,7 @@ def _implicit(table: InteractionTable, start: Factors, iterations: int, threads:
         model.item_factors = start.items[1:].copy()
         model.fit(table.matrix(), show_progress=False)
     unknown = start.users[:1]
-    return Factors(
+    return WeightedFactors(
         users=np.concatenate([unknown, model.user_factors]),
         items=np.concatenate([unknown, model.item_factors]),
         user_features=unknown[:0],

@@ -19,7 +19,7 @@ from models.retrieval.normal_equations import ENTRIES_AT_ONCE, check_condition, 
 from models.retrieval.padded_rows import PaddedRows, padded_rows
 from models.retrieval.row_systems import Fixed, RowWeights, entry_roots, solve_rows
 from models.retrieval.short_rows import WORST_CONDITION, rotation
-from models.retrieval.weighted_problem import Factors, WeightedProblem
+from models.retrieval.weighted_problem import WeightedFactors, WeightedProblem
 
 INITIAL_DEVIATION = 0.01  # of a vector from zero, all components together
 
@@ -29,8 +29,8 @@ def fit_wals(
     dimension: int,
     iterations: int,
     seed: int,
-    after_half_step: Callable[[Factors], None] = lambda _: None,
-) -> Factors:
+    after_half_step: Callable[[WeightedFactors], None] = lambda _: None,
+) -> WeightedFactors:
     """Minimises the objective by exact half steps, users first.
 
     Args:
@@ -68,7 +68,7 @@ def check_at_least_one(name: str, value: int) -> None:
 
 def initial_factors(
     problem: WeightedProblem, dimension: int, seed: int, deviation: float = INITIAL_DEVIATION
-) -> Factors:
+) -> WeightedFactors:
     """Returns random vectors, the same for the same seed.
 
     Args:
@@ -84,7 +84,7 @@ def initial_factors(
         return values.astype(np.float32)
 
     side = problem.side
-    factors = Factors(
+    factors = WeightedFactors(
         users=vectors(problem.table.users + 1),
         items=vectors(problem.table.items + 1),
         user_features=vectors(side.users.shape[1] if side else 0),
@@ -114,7 +114,9 @@ def item_rows(problem: WeightedProblem, dimension: int) -> list[PaddedRows]:
     )
 
 
-def solve_users(problem: WeightedProblem, factors: Factors, rows: list[PaddedRows]) -> Factors:
+def solve_users(
+    problem: WeightedProblem, factors: WeightedFactors, rows: list[PaddedRows]
+) -> WeightedFactors:
     """Returns the factors with the best users, and item features, for the items."""
     users = problem.table.users + 1
     right = np.zeros((users, factors.items.shape[1]), np.float32)
@@ -133,7 +135,9 @@ def solve_users(problem: WeightedProblem, factors: Factors, rows: list[PaddedRow
     )
 
 
-def solve_items(problem: WeightedProblem, factors: Factors, rows: list[PaddedRows]) -> Factors:
+def solve_items(
+    problem: WeightedProblem, factors: WeightedFactors, rows: list[PaddedRows]
+) -> WeightedFactors:
     """Returns the factors with the best items, and user features, for the users."""
     right = np.zeros_like(factors.items)
     if problem.side is not None:
@@ -149,7 +153,7 @@ def solve_items(problem: WeightedProblem, factors: Factors, rows: list[PaddedRow
     )
 
 
-def fixed_items(problem: WeightedProblem, factors: Factors) -> Fixed:
+def fixed_items(problem: WeightedProblem, factors: WeightedFactors) -> Fixed:
     """Returns the items as what users are solved against."""
     root = entry_roots(problem.unobserved)
     items = tf.constant(factors.items)
@@ -164,7 +168,7 @@ def fixed_items(problem: WeightedProblem, factors: Factors) -> Fixed:
     )
 
 
-def fixed_users(problem: WeightedProblem, factors: Factors) -> Fixed:
+def fixed_users(problem: WeightedProblem, factors: WeightedFactors) -> Fixed:
     """Returns the users as what items are solved against."""
     users = tf.constant(factors.users)
     return _fixed(
@@ -215,7 +219,7 @@ def _solve_features(
     return np.asarray(np.linalg.solve(matrix, weight * (vectors.T @ features)).T, np.float32)
 
 
-def _check_finite(factors: Factors, iteration: int) -> None:
+def _check_finite(factors: WeightedFactors, iteration: int) -> None:
     for name, vectors in (("users", factors.users), ("items", factors.items)):
         if not np.isfinite(vectors).all():
             raise FloatingPointError(

@@ -18,8 +18,8 @@ from models.retrieval.options import WeightedFactorizationOptions
 from models.retrieval.row_systems import MIN_OBSERVED, Fixed, entry_roots, solve_batch
 from models.retrieval.wals import fit_wals, fixed_items, fixed_users
 from models.retrieval.weighted_problem import (
-    Factors,
     SideFeatures,
+    WeightedFactors,
     WeightedProblem,
     category_shares,
 )
@@ -67,7 +67,9 @@ def weighted_problem(
     )
 
 
-def _factors(problem: WeightedProblem, options: WeightedFactorizationOptions, seed: int) -> Factors:
+def _factors(
+    problem: WeightedProblem, options: WeightedFactorizationOptions, seed: int
+) -> WeightedFactors:
     if options.solver == "wals":
         return fit_wals(problem, options.embedding_dimension, options.iterations, seed)
     return fit_sgd(
@@ -96,7 +98,9 @@ class WeightedFactorization(RetrievalModel):
     and one who came after the training is like any other.
     """
 
-    def __init__(self, problem: WeightedProblem, factors: Factors, item_vectors: FloatArray):
+    def __init__(
+        self, problem: WeightedProblem, factors: WeightedFactors, item_vectors: FloatArray
+    ):
         """Takes over a solution.
 
         Args:

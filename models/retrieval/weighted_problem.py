@@ -102,7 +102,7 @@ class WeightedProblem:
 
 
 @dataclass(frozen=True)
-class Factors:
+class WeightedFactors:
     """A solution.
 
     Attributes:
@@ -133,7 +133,7 @@ def category_shares(table: InteractionTable, category_multi_hot: FloatArray) -> 
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
 
 
-def objective(problem: WeightedProblem, factors: Factors) -> float:
+def objective(problem: WeightedProblem, factors: WeightedFactors) -> float:
     """Returns what the solvers minimise, without ever forming the dense table.
 
     All entries are summed as if unobserved: the trace of U'U X'WX. The observed ones are put right.

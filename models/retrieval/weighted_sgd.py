@@ -18,7 +18,7 @@ import tf_keras
 
 from models.progress import report
 from models.retrieval.wals import check_at_least_one, initial_factors
-from models.retrieval.weighted_problem import Factors, WeightedProblem
+from models.retrieval.weighted_problem import WeightedFactors, WeightedProblem
 
 INITIAL_DEVIATION = 0.3  # of a vector from zero; near it the gradient is, too
 FINAL_RATE = 0.01  # of the first learning rate: steps shrink so that the end is not noise
@@ -59,7 +59,7 @@ def user_batches(problem: WeightedProblem, batch_size: int, seed: int) -> Iterat
         yield Batch(rows + 1, part.row.astype(np.int64), part.col.astype(np.int64) + 1)
 
 
-class Descent:
+class GradientSolver:
     """Factors as variables, and the step that betters them."""
 
     def __init__(
@@ -128,9 +128,9 @@ class Descent:
         self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
         return loss
 
-    def factors(self) -> Factors:
+    def factors(self) -> WeightedFactors:
         """Returns the factors of now."""
-        return Factors(
+        return WeightedFactors(
             self.users.numpy(),
             self.items.numpy(),
             self.user_features.numpy(),
@@ -145,7 +145,7 @@ def fit_sgd(
     batch_size: int,
     learning_rate: float,
     seed: int,
-) -> Factors:
+) -> WeightedFactors:
     """Minimises the objective by Adam on batches of users.
 
     Args:
@@ -172,11 +172,11 @@ def fit_sgd(
             "positive number."
         )
     batches = sum(1 for _ in user_batches(problem, batch_size, seed))
-    descent = Descent(problem, dimension, seed, learning_rate, max_epochs * batches)
+    solver = GradientSolver(problem, dimension, seed, learning_rate, max_epochs * batches)
     for epoch in range(1, max_epochs + 1):
         total = 0.0
         for number, batch in enumerate(user_batches(problem, batch_size, seed + epoch), 1):
-            loss = float(descent.step(*map(tf.constant, (batch.users, batch.row, batch.item))))
+            loss = float(solver.step(*map(tf.constant, (batch.users, batch.row, batch.item))))
             if not np.isfinite(loss):
                 raise FloatingPointError(
                     f"the loss must be finite. Received: {loss} at epoch {epoch}, batch {number}. "
@@ -184,7 +184,7 @@ def fit_sgd(
                 )
             total += loss
         report(f"retrieval: epoch {epoch} of {max_epochs}, objective {total:.4g}")
-    factors = descent.factors()
+    factors = solver.factors()
     if not (np.isfinite(factors.users).all() and np.isfinite(factors.items).all()):
         raise FloatingPointError(
             f"the factors are not finite after epoch {max_epochs}, batch {batches}, the last. "

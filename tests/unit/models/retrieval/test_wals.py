@@ -13,8 +13,8 @@ from models.retrieval.wals import (
     user_rows,
 )
 from models.retrieval.weighted_problem import (
-    Factors,
     SideFeatures,
+    WeightedFactors,
     WeightedProblem,
     category_shares,
     objective,
@@ -48,7 +48,7 @@ def with_side(table: InteractionTable) -> WeightedProblem:
     return WeightedProblem(table, 0.1, 0.5, 0.1, side)
 
 
-def dense_rows(problem: WeightedProblem, factors: Factors) -> Factors:
+def dense_rows(problem: WeightedProblem, factors: WeightedFactors) -> WeightedFactors:
     """The best users for the items and then items for the users, each by a dense solve."""
     observed = problem.table.matrix().toarray()
     weights = np.where(observed > 0, 1.0, problem.unobserved[1:])
@@ -89,7 +89,7 @@ def test_each_half_step_lowers_the_objective_when_fitted(
     problem = with_side if side else replace(with_side, side=None)
     values = [objective(problem, initial_factors(problem, dimension, seed=0))]
 
-    def note(factors: Factors) -> None:
+    def note(factors: WeightedFactors) -> None:
         values.append(objective(problem, factors))
 
     fit_wals(problem, dimension, iterations=6, seed=0, after_half_step=note)
@@ -139,7 +139,7 @@ def test_an_item_with_one_interaction_keeps_its_category_when_features_count(
     side = SideFeatures(category_shares(one_more, CATEGORIES), CATEGORIES, weight=0.5)
     with_features = fit_wals(WeightedProblem(one_more, 0.1, 0.5, 0.1, side), DIMENSION, 10, seed=0)
 
-    def lead(factors: Factors) -> float:
+    def lead(factors: WeightedFactors) -> float:
         """How much better the item suits users of its category than the others but user 1."""
         scores = factors.users @ factors.items[COLD]
         return float(scores[16:].mean() - scores[2:16].mean())
@@ -175,7 +175,7 @@ def test_a_fit_names_the_iteration_when_it_turns_nan(
 ) -> None:
     problem = WeightedProblem(table, 0.1, 0.5, 0.1)
 
-    def spoil(factors: Factors) -> None:
+    def spoil(factors: WeightedFactors) -> None:
         factors.users[1] = np.nan
 
     with pytest.raises(FloatingPointError, match="users must be finite.*at iteration 1"):

@@ -12,13 +12,13 @@ from models.retrieval.model import FitContext
 from models.retrieval.options import WeightedFactorizationOptions
 from models.retrieval.wals import fit_wals, solve_users, user_rows
 from models.retrieval.weighted_factorization import WeightedFactorization, fit, weighted_problem
-from models.retrieval.weighted_problem import Factors, WeightedProblem
+from models.retrieval.weighted_problem import WeightedFactors, WeightedProblem
 
 USERS, ITEMS = 20, 12
 CATEGORIES = np.zeros((ITEMS + 1, 2), np.float32)
 CATEGORIES[1:7, 0] = 1.0
 CATEGORIES[5:, 1] = 1.0
-Solution = tuple[WeightedProblem, Factors, WeightedFactorization]
+Solution = tuple[WeightedProblem, WeightedFactors, WeightedFactorization]
 
 
 @pytest.fixture(scope="module", params=[0.0, 0.5], ids=["alone", "with side features"])

@@ -5,8 +5,8 @@ import pytest
 
 from models.retrieval.interaction_table import InteractionTable
 from models.retrieval.weighted_problem import (
-    Factors,
     SideFeatures,
+    WeightedFactors,
     WeightedProblem,
     category_shares,
     objective,
@@ -24,7 +24,7 @@ def column(*values: float) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.array([0.0, *values], np.float32)[:, np.newaxis]
 
 
-FACTORS = Factors(column(1.0, 2.0), column(0.5, 1.0, 3.0), NO_FEATURES, NO_FEATURES)
+FACTORS = WeightedFactors(column(1.0, 2.0), column(0.5, 1.0, 3.0), NO_FEATURES, NO_FEATURES)
 
 
 def test_unobserved_entries_weigh_by_frequency_when_there_is_a_power() -> None:
@@ -58,7 +58,7 @@ def test_side_features_add_their_errors_when_they_count() -> None:
     # Item features 0, 1 and 0 against 2 * (0.5, 1, 3) = 1, 2, 6: 1 + 1 + 36 = 38.
     # Ridge of the two vectors: 0.01 (0.25 + 4) = 0.0425. The side features weigh 2.
     side = SideFeatures(column(1.0, 0.0), column(0.0, 1.0, 0.0), weight=2.0)
-    factors = Factors(
+    factors = WeightedFactors(
         FACTORS.users, FACTORS.items, np.array([[0.5]], np.float32), np.array([[2.0]], np.float32)
     )
     problem = WeightedProblem(TABLE, 0.1, 0.0, 0.01, side)

@@ -5,7 +5,7 @@ import tensorflow as tf
 from models.retrieval.interaction_table import InteractionTable
 from models.retrieval.wals import fit_wals
 from models.retrieval.weighted_problem import SideFeatures, WeightedProblem, objective
-from models.retrieval.weighted_sgd import Descent, fit_sgd, user_batches
+from models.retrieval.weighted_sgd import GradientSolver, fit_sgd, user_batches
 
 USERS, ITEMS = 40, 20
 
@@ -51,14 +51,14 @@ def test_each_user_is_in_one_batch_with_all_their_items_when_batched(
 
 
 def test_losses_sum_to_the_objective_when_all_batches_are_taken(problem: WeightedProblem) -> None:
-    descent = Descent(problem, 4, seed=0, learning_rate=0.1, steps=1)
-    for variable in descent.variables:
+    solver = GradientSolver(problem, 4, seed=0, learning_rate=0.1, steps=1)
+    for variable in solver.variables:
         variable.assign(variable * 50.0)
     total = sum(
-        float(descent.loss(*map(tf.constant, (batch.users, batch.row, batch.item))))
+        float(solver.loss(*map(tf.constant, (batch.users, batch.row, batch.item))))
         for batch in user_batches(problem, batch_size=50, seed=1)
     )
-    assert total == pytest.approx(objective(problem, descent.factors()), rel=1e-5)
+    assert total == pytest.approx(objective(problem, solver.factors()), rel=1e-5)
 
 
 def test_the_objective_is_near_that_of_exact_half_steps_when_fitted(
@@ -74,7 +74,7 @@ def test_the_objective_is_near_that_of_exact_half_steps_when_fitted(
 
 
 def test_side_features_are_learned_when_they_count(problem: WeightedProblem) -> None:
-    start = objective(problem, Descent(problem, 4, 0, 0.05, 1).factors())
+    start = objective(problem, GradientSolver(problem, 4, 0, 0.05, 1).factors())
     factors = fit_sgd(problem, 4, max_epochs=30, batch_size=100, learning_rate=0.05, seed=0)
     exact = objective(problem, fit_wals(problem, 4, iterations=15, seed=0))
     assert objective(problem, factors) < exact + 0.1 * (start - exact)
