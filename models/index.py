@@ -3,9 +3,11 @@
 Positions in an index count from 1, like item indices; 0 pads where fewer were found.
 """
 
+import hashlib
 import math
 from typing import Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from models.item_table import FloatArray
@@ -86,13 +88,16 @@ class ScannIndex(tf.Module):
                 .reorder(self._reorder)
             )
         self._state = builder.build().serialize_to_module()
+        # By content, for TensorFlow keeps searchers by name: of two indexes in a graph, which ScaNN
+        # itself leaves nameless, one would answer for both.
+        digest = hashlib.sha256(np.ascontiguousarray(embeddings).tobytes()).hexdigest()
+        self._name_of_searcher = f"scann-{digest}"
 
     def search(self, queries: tf.Tensor, n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """See Index."""
         from scann.scann_ops.py import scann_ops
 
-        searcher = scann_ops.searcher_from_module(self._state)
-        position, scores = searcher.search_batched(
+        position, scores = scann_ops.ScannSearcher(self._searcher()).search_batched(
             queries,
             final_num_neighbors=n,
             pre_reorder_num_neighbors=tf.maximum(n, self._reorder) if self._leaves else None,
@@ -106,6 +111,23 @@ class ScannIndex(tf.Module):
         return (
             tf.where(found, tf.cast(position, tf.int32) + 1, 0),
             tf.where(found, scores, 0.0),
+        )
+
+    def _searcher(self) -> tf.Tensor:
+        from scann.scann_ops.py import scann_ops
+
+        state = self._state
+        return scann_ops.tensors_to_scann(
+            state.dataset,
+            state.scann_config,
+            state.serialized_partitioner,
+            state.datapoint_to_token,
+            state.ah_codebook,
+            state.hashed_dataset,
+            state.int8_dataset,
+            state.int8_multipliers,
+            state.dp_norms,
+            shared_name=self._name_of_searcher,
         )
 
     def _leaves_for(self, n: tf.Tensor) -> tf.Tensor:

@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -69,3 +72,28 @@ def test_recall_is_the_share_found_when_the_index_knows_half() -> None:
     # The nearest two are items 3 and 4; the broken index finds 1 and 2. Of four all are found.
     assert recall_against_exact(half, embeddings, query, 2) == 0.0
     assert recall_against_exact(half, embeddings, query, 100) == 1.0
+
+
+def test_each_answers_for_itself_when_two_are_saved_in_one_module(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    both = [unit(random.normal(size=[20, dimension])) for dimension in (4, 6)]
+
+    class Pair(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.indexes = [ScannIndex(vectors, IndexOptions()) for vectors in both]
+            self.searches = [self._nearest(*pair) for pair in zip(self.indexes, both, strict=True)]
+
+        def _nearest(self, index: ScannIndex, vectors: np.ndarray) -> Any:
+            return tf.function(
+                lambda queries: index.search(queries, tf.constant(1)),
+                input_signature=[tf.TensorSpec([None, vectors.shape[1]])],
+            )
+
+    options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
+    tf.saved_model.save(Pair(), str(tmp_path), options=options)
+    loaded = tf.saved_model.load(str(tmp_path))
+    for search, vectors in zip(loaded.searches, both, strict=True):
+        # Nearest to itself is each item; the first index knows nothing of the second's dimensions.
+        found, _ = search(tf.constant(vectors))
+        assert found.numpy()[:, 0].tolist() == list(range(1, 21))
