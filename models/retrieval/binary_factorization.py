@@ -11,7 +11,7 @@ from models.errors import UnsuitableDataError
 from models.retrieval.cold_items import fill_cold_items
 from models.retrieval.factor_fold_in import check_fold_in, logistic
 from models.retrieval.factorization import Descent, factorize
-from models.retrieval.factorized import FactorizedRetrieval
+from models.retrieval.factorized import FactorizedRetrieval, Observed
 from models.retrieval.interaction_table import Floats, Indices, InteractionTable
 from models.retrieval.model import FitContext, RetrievalModel
 from models.retrieval.options import BinaryFactorizationOptions
@@ -46,7 +46,8 @@ def fit(
     learned = factorize_engagement(table, table.rating >= options.engaged_from, descent)
     both = np.concatenate([learned.item, learned.item_offset[:, np.newaxis]], axis=1)
     filled = fill_cold_items(both, table.item_counts(), data.items().category_multi_hot)
-    model = BinaryFactorization(replace(learned, item=filled[:, :-1], item_offset=filled[:, -1]))
+    learned = replace(learned, item=filled[:, :-1], item_offset=filled[:, -1])
+    model = BinaryFactorization(learned, options.engaged_from)
     model.calibrate(data, options, context)
     return model
 
@@ -97,7 +98,7 @@ class EngagementFactors:
         Raises:
             ValueError: if nothing was shown, or an item is unknown.
         """
-        check_fold_in("item_index", item_index, engaged, len(self.item) - 1)
+        check_fold_in("item_index", item_index, len(self.item) - 1, engaged)
         offset = self.item_offset[item_index]
         solved = logistic(self.item[item_index], offset, _labels(engaged), self.regularization)
         return solved[:-1], float(solved[-1])
@@ -115,7 +116,7 @@ class EngagementFactors:
         Raises:
             ValueError: if it was shown to nobody, or to an unknown user.
         """
-        check_fold_in("user_index", user_index, engaged, len(self.user) - 1)
+        check_fold_in("user_index", user_index, len(self.user) - 1, engaged)
         offset = self.user_bias[user_index] + np.float32(self.base)
         solved = logistic(self.user[user_index], offset, _labels(engaged), self.regularization)
         return solved[:-1], float(solved[-1]) + self.base
@@ -181,19 +182,22 @@ def _labels(engaged: Flags) -> Floats:
 class BinaryFactorization(FactorizedRetrieval):
     """Retrieves what a user will probably engage with, weighed against what is chosen at all."""
 
-    def __init__(self, learned: EngagementFactors):
+    def __init__(self, learned: EngagementFactors, engaged_from: float):
         """Takes what was learned.
 
         Args:
             learned: the factors.
+            engaged_from: lowest rating that is an engagement.
         """
         super().__init__(learned.user, learned.item, learned.item_offset)
         self.learned = learned
+        self.engaged_from = engaged_from
 
-    def fold_in_user(self, item_index: Indices, engaged: Flags) -> tuple[Floats, float]:
-        """See `EngagementFactors.fold_in_user`."""
-        return self.learned.fold_in_user(item_index, engaged)
+    def _solve_user(self, item_index: Indices, value: Observed) -> Floats:
+        return self.learned.fold_in_user(item_index, self._engaged(value))[0]
 
-    def fold_in_item(self, user_index: Indices, engaged: Flags) -> tuple[Floats, float]:
-        """See `EngagementFactors.fold_in_item`."""
-        return self.learned.fold_in_item(user_index, engaged)
+    def _solve_item(self, user_index: Indices, value: Observed) -> tuple[Floats, float]:
+        return self.learned.fold_in_item(user_index, self._engaged(value))
+
+    def _engaged(self, value: Observed) -> Flags:
+        return value if value.dtype == np.bool_ else value >= self.engaged_from

@@ -1,4 +1,4 @@
-"""Vectors of users and items that a finished factorization has not seen: one solve, no training."""
+"""Vectors of users and items that a finished model has not seen: one solve, no training."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,34 +9,49 @@ from models.retrieval.interaction_table import Floats, Indices
 Doubles = npt.NDArray[np.float64]
 
 
-def check_fold_in(name: str, index: Indices, value: npt.NDArray[np.generic], most: int) -> None:
+def check_fold_in(
+    name: str, index: npt.ArrayLike, most: int, value: npt.ArrayLike | None = None
+) -> Indices:
     """Refuses what nothing can be solved from.
 
     Args:
         name: of the index.
-        index: int64 [n], of the known side.
-        value: [n], what was observed.
+        index: int [n], of the known side.
         most: largest index.
+        value: [n], what was observed, if anything was beside the interaction itself.
+
+    Returns:
+        The index, int64 [n].
 
     Raises:
         ValueError: if there is none, the lengths differ, an index is out of range or a value is not
             finite.
     """
-    if not len(index) or len(index) != len(value):
+    indices = np.asarray(index, np.int64)
+    if not len(indices):
         raise ValueError(
-            f"{name} and the observed values must have the same length, at least 1. Received: "
-            f"{len(index)} and {len(value)}. Without any, use the unknown one's embedding: row 0."
+            f"{name} must name at least one. Received: none. Without any, use the unknown one's "
+            "embedding: row 0."
         )
-    if index.min() < 1 or index.max() > most:
+    if indices.min() < 1 or indices.max() > most:
         raise ValueError(
-            f"{name} must be between 1 and {most}. Received: {index.min()} to {index.max()}. "
+            f"{name} must be between 1 and {most}. Received: {indices.min()} to {indices.max()}. "
             "Leave out what the vocabulary lacks."
         )
-    if not np.isfinite(value).all():
+    if value is None:
+        return indices
+    values = np.asarray(value)
+    if len(values) != len(indices):
         raise ValueError(
-            f"observed values must be finite. Received: {value[~np.isfinite(value)][0]}. "
+            f"{name} and the observed values must have the same length. Received: {len(indices)} "
+            f"and {len(values)}. Give one value for each."
+        )
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"observed values must be finite. Received: {values[~np.isfinite(values)][0]}. "
             "Drop or mend it."
         )
+    return indices
 
 
 def ridge(vectors: Floats, target: Floats, regularization: float, bias: bool) -> Floats:

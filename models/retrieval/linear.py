@@ -21,6 +21,7 @@ from models import features
 from models.item_table import FloatArray
 from models.retrieval.calibration import calibrate
 from models.retrieval.cold_items import fill_cold_items
+from models.retrieval.factor_fold_in import check_fold_in
 from models.retrieval.model import FitContext, RetrievalModel, Tensors
 from models.transformed_data import TransformedData
 
@@ -147,6 +148,14 @@ class LinearRetrieval(RetrievalModel):
     def served_scorer(self) -> Callable[[Tensors], tf.Tensor]:
         """Returns the scorer by embeddings: what the graph serves."""
         return super().scorer()
+
+    def fold_in_user(
+        self, item_index: npt.ArrayLike, value: npt.ArrayLike | None = None
+    ) -> FloatArray:
+        """Embeds a user like any other; see `RetrievalModel.fold_in_user`."""
+        chosen = check_fold_in("item_index", item_index, self.catalogue_size, value)
+        inputs = {features.SEEN_INDEX: tf.constant(chosen[np.newaxis, :])}
+        return np.asarray(self.embed_users(inputs).numpy()[0])
 
     def _sums(self, inputs: Tensors) -> tf.Tensor:
         seen = inputs[features.SEEN_INDEX]

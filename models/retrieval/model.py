@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy.typing as npt
 import tensorflow as tf
+
+from models.item_table import FloatArray
 
 Tensors = dict[str, tf.Tensor]
 
@@ -76,3 +79,54 @@ class RetrievalModel(tf.Module):
     def predict_rating(self, inputs: Tensors, item_index: tf.Tensor) -> tf.Tensor:
         """Predicts ratings of items int [B, n], float32 [B, n], where the family learns them."""
         raise NotImplementedError
+
+    def fold_in_user(
+        self, item_index: npt.ArrayLike, value: npt.ArrayLike | None = None
+    ) -> FloatArray:
+        """Gives a user whom the training did not know an embedding, without training.
+
+        Weighted, rating and binary factorization, item k-nearest neighbours and EASE can; the
+        networks of the others ask for all features of a user, by `embed_users`.
+
+        Args:
+            item_index: int [n], what the user has had, from 1.
+            value: float [n], their ratings; or bool [n], whether they engaged, in binary
+                factorization. Only rating and binary factorization learn from them.
+
+        Returns:
+            float32 [D], to be multiplied with what `embed_items` returns.
+
+        Raises:
+            NotImplementedError: if the family cannot.
+            ValueError: if there is no item, one is out of range, or values are missing, not finite
+                or not one for each item.
+        """
+        raise NotImplementedError(
+            f"a family that folds users in was expected. Received: {type(self).__name__}. Give "
+            "embed_users the user's features, or choose another retrieval.kind."
+        )
+
+    def fold_in_item(
+        self, user_index: npt.ArrayLike, value: npt.ArrayLike | None = None
+    ) -> FloatArray:
+        """Gives an item that the training did not know an embedding, without training.
+
+        Weighted, rating and binary factorization can: they know users by vectors of their own.
+
+        Args:
+            user_index: int [n], users of the training who have had the item, from 1.
+            value: float [n], their ratings; or bool [n], whether they engaged, in binary
+                factorization. Only rating and binary factorization learn from them.
+
+        Returns:
+            float32 [D], to be multiplied with what `embed_users` returns.
+
+        Raises:
+            NotImplementedError: if the family cannot.
+            ValueError: if there is no user, one is out of range, or values are missing, not finite
+                or not one for each user.
+        """
+        raise NotImplementedError(
+            f"a family that folds items in was expected. Received: {type(self).__name__}. Train "
+            "again with the item's interactions, or choose another retrieval.kind."
+        )

@@ -9,7 +9,7 @@ from models import features
 from models.retrieval.cold_items import fill_cold_items
 from models.retrieval.factor_fold_in import check_fold_in, ridge
 from models.retrieval.factorization import Descent, factorize
-from models.retrieval.factorized import FactorizedRetrieval
+from models.retrieval.factorized import FactorizedRetrieval, Observed
 from models.retrieval.interaction_table import Floats, Indices, InteractionTable
 from models.retrieval.model import FitContext, RetrievalModel, Tensors
 from models.retrieval.options import RatingFactorizationOptions
@@ -84,7 +84,7 @@ class RatingFactors:
         Raises:
             ValueError: if there is no rating, or one is not finite or of an unknown item.
         """
-        check_fold_in("item_index", item_index, rating, len(self.item) - 1)
+        check_fold_in("item_index", item_index, len(self.item) - 1, rating)
         target = rating - self.mean[item_index]
         solved = ridge(self.item[item_index], target, self.regularization, bias=True)
         return solved[:-1], float(solved[-1])
@@ -102,7 +102,7 @@ class RatingFactors:
         Raises:
             ValueError: if there is no rating, or one is not finite or of an unknown user.
         """
-        check_fold_in("user_index", user_index, rating, len(self.user) - 1)
+        check_fold_in("user_index", user_index, len(self.user) - 1, rating)
         mean = float(np.mean(rating))
         target = rating - mean - self.user_bias[user_index]
         solved = ridge(self.user[user_index], target, self.regularization, bias=False)
@@ -192,10 +192,8 @@ class RatingFactorization(FactorizedRetrieval):
         rating += tf.gather(self.item_offset, item_index)
         return tf.clip_by_value(rating, *self.rating_range)
 
-    def fold_in_user(self, item_index: Indices, rating: Floats) -> tuple[Floats, float]:
-        """See `RatingFactors.fold_in_user`."""
-        return self.learned.fold_in_user(item_index, rating)
+    def _solve_user(self, item_index: Indices, value: Observed) -> Floats:
+        return self.learned.fold_in_user(item_index, value.astype(np.float32))[0]
 
-    def fold_in_item(self, user_index: Indices, rating: Floats) -> tuple[Floats, float]:
-        """See `RatingFactors.fold_in_item`."""
-        return self.learned.fold_in_item(user_index, rating)
+    def _solve_item(self, user_index: Indices, value: Observed) -> tuple[Floats, float]:
+        return self.learned.fold_in_item(user_index, value.astype(np.float32))

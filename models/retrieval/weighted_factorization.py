@@ -1,7 +1,5 @@
 """Weighted matrix factorization of implicit feedback, as a family of retrieval models."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -11,6 +9,7 @@ from models.errors import UnsuitableDataError
 from models.item_table import FloatArray
 from models.retrieval.calibration import calibrate
 from models.retrieval.cold_items import fill_cold_items
+from models.retrieval.factor_fold_in import check_fold_in
 from models.retrieval.interaction_table import InteractionTable
 from models.retrieval.model import FitContext, RetrievalModel, Tensors
 from models.retrieval.normal_equations import check_condition, entry_sums, rows_at_once, solve
@@ -159,12 +158,33 @@ class WeightedFactorization(RetrievalModel):
         self._temperature.assign(temperature)
 
     def fold_in_user(
-        self, item_index: Sequence[int], category_share: FloatArray | None = None
+        self, item_index: npt.ArrayLike, value: npt.ArrayLike | None = None
     ) -> FloatArray:
-        """Gives a user an embedding without training.
+        """Embeds a user like any other; see `RetrievalModel.fold_in_user`.
+
+        With side features, the user's are computed from the items; `solve_user` takes others.
+        """
+        chosen = check_fold_in("item_index", item_index, self.catalogue_size, value)
+        solution = self.solve_user(chosen)
+        return np.asarray(tf.math.l2_normalize(solution).numpy())
+
+    def fold_in_item(
+        self, user_index: npt.ArrayLike, value: npt.ArrayLike | None = None
+    ) -> FloatArray:
+        """Solves for an item; see `RetrievalModel.fold_in_item`.
+
+        With side features, the item has none; `solve_item` takes them.
+        """
+        chosen = check_fold_in("user_index", user_index, self._problem.table.users, value)
+        return self.solve_item(chosen)
+
+    def solve_user(
+        self, item_index: npt.ArrayLike, category_share: FloatArray | None = None
+    ) -> FloatArray:
+        """Returns what minimises the objective for a user, not at unit length.
 
         Args:
-            item_index: items that the user chose, from 1.
+            item_index: int [n], items that the user chose, from 1.
             category_share: float32 [C], the user's side features, where the model has them; without
                 it they are computed from the items.
 
@@ -174,7 +194,7 @@ class WeightedFactorization(RetrievalModel):
         Raises:
             ValueError: if there is no item, or an index is out of range.
         """
-        chosen = _checked("item_index", item_index, self.catalogue_size)
+        chosen = check_fold_in("item_index", item_index, self.catalogue_size)
         inputs = {features.SEEN_INDEX: tf.constant(chosen[np.newaxis, :])}
         side = self._problem.side
         if side is not None:
@@ -184,13 +204,13 @@ class WeightedFactorization(RetrievalModel):
             inputs[features.USER_CATEGORY_SHARE] = tf.constant(category_share[np.newaxis, :])
         return np.asarray(self._solutions(inputs).numpy()[0])
 
-    def fold_in_item(
-        self, user_index: Sequence[int], category_multi_hot: FloatArray | None = None
+    def solve_item(
+        self, user_index: npt.ArrayLike, category_multi_hot: FloatArray | None = None
     ) -> FloatArray:
-        """Gives an item an embedding without training.
+        """Returns what minimises the objective for an item.
 
         Args:
-            user_index: users of the training who chose the item, from 1.
+            user_index: int [n], users of the training who chose the item, from 1.
             category_multi_hot: float32 [C], the item's side features, where the model has them.
 
         Returns:
@@ -199,7 +219,7 @@ class WeightedFactorization(RetrievalModel):
         Raises:
             ValueError: if there is no user, or an index is out of range.
         """
-        chosen = _checked("user_index", user_index, self._problem.table.users)
+        chosen = check_fold_in("user_index", user_index, self._problem.table.users)
         right = np.zeros((1, self.direction_size), np.float32)
         if category_multi_hot is not None and self._side_weight:
             right[0] = self._side_weight * (category_multi_hot @ self._item_features)
@@ -238,22 +258,3 @@ class WeightedFactorization(RetrievalModel):
         root = tf.gather(self._root, index)
         scaled = tf.gather(self.items, index) * root[:, :, tf.newaxis]
         return scaled, tf.math.divide_no_nan(tf.ones_like(root), root)
-
-
-def _checked(name: str, index: Sequence[int], most: int) -> npt.NDArray[np.int64]:
-    """Returns the indices as an array.
-
-    Raises:
-        ValueError: if there is none, or one is not between 1 and `most`.
-    """
-    values = np.asarray(index, np.int64)
-    if not len(values):
-        raise ValueError(
-            f"{name} must name at least one. Received: none. Fold in what has an interaction."
-        )
-    if values.min() < 1 or values.max() > most:
-        raise ValueError(
-            f"{name} must be between 1 and {most}. Received: {values.min()} to {values.max()}. "
-            "Look ids up in the vocabulary first."
-        )
-    return values

@@ -44,6 +44,15 @@ def test_sums_left_vectors_to_unit_length_when_users_are_embedded() -> None:
     assert model.embed_items(tf.constant([3, 0])).numpy().tolist() == [[1.0, 1.0], [0.0, 0.0]]
 
 
+def test_a_folded_in_user_is_embedded_like_others_when_they_have_seen_the_same() -> None:
+    model = LinearRetrieval(WEIGHTS, LEFT, RIGHT)
+    # (5, 6) + (1, 2) = (6, 8), of length 10, whatever the ratings.
+    assert model.fold_in_user([3, 1]) == pytest.approx([0.6, 0.8])
+    assert model.fold_in_user([3, 1], [1.0, 5.0]) == pytest.approx([0.6, 0.8])
+    with pytest.raises(ValueError, match="item_index must be between 1 and 3. Received: 1 to 4"):
+        model.fold_in_user([1, 4])
+
+
 def test_exact_scores_are_divided_by_the_temperature_when_logits_are_asked_for() -> None:
     model = LinearRetrieval(WEIGHTS, LEFT, RIGHT)
     model.scale.assign(0.5)

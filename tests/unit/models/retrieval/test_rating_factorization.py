@@ -135,16 +135,42 @@ def test_fold_in_agrees_with_training_when_the_item_was_there(planted: Interacti
     assert mean == pytest.approx(float(planted.rating[own].mean()))
 
 
-def test_fold_in_says_so_when_it_cannot_solve(model: RatingFactorization) -> None:
-    nothing = np.zeros(0, np.int64)
-    with pytest.raises(ValueError, match="item_index .* at least 1. Received: 0 and 0"):
-        model.fold_in_user(nothing, nothing.astype(np.float32))
-    with pytest.raises(ValueError, match="user_index .* at least 1. Received: 0 and 0"):
-        model.fold_in_item(nothing, nothing.astype(np.float32))
-    with pytest.raises(ValueError, match="between 1 and 24. Received: 0 to 25"):
-        model.fold_in_user(np.array([0, 25]), np.ones(2, np.float32))
-    with pytest.raises(ValueError, match="must be finite. Received: nan"):
-        model.fold_in_user(np.array([1]), np.array([np.nan], np.float32))
+def test_fold_in_says_so_when_there_are_no_ratings(model: RatingFactorization) -> None:
+    with pytest.raises(ValueError, match="a rating.*for each of item_index. Received: None"):
+        model.fold_in_user([1, 2])
+    with pytest.raises(ValueError, match="a rating.*for each of user_index. Received: None"):
+        model.fold_in_item([1, 2])
+
+
+def test_folded_in_embeddings_are_what_was_solved_when_calibrated() -> None:
+    # Both users and both items are of one factor, 1 and -1; items are rated 3 on average.
+    one = np.array([[0.0], [1.0], [-1.0]], np.float32)
+    mean = np.array([3.0, 3.0, 3.0], np.float32)
+    learned = RatingFactors(one, np.zeros(3, np.float32), one, mean, 0.0, [])
+    model = RatingFactorization(learned, (1.0, 5.0))
+    model.score_weight.assign(2.0)
+    model.popularity_weight = 0.5
+    model.total_count = 6.0
+    # Ratings less the mean are 2 and 0: w + b = 2 and -w + b = 0, so w = 1; a user's bias is left
+    # out of logits.
+    assert model.fold_in_user([1, 2], [5.0, 3.0]) == pytest.approx([1.0, 1.0], abs=1e-5)
+    # The mean is 3, what is left 1 and -1, so x = 1: twice that, and twice 3 + 0.5 ln(3/6), as two
+    # interactions count as 3 of 6.
+    expected = [2.0, 6.0 + 0.5 * np.log(0.5)]
+    assert model.fold_in_item([1, 2], [4.0, 2.0]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_folded_in_item_is_as_popular_as_others_when_as_many_rated_it(
+    model: RatingFactorization, interactions: dict[str, Any], in_memory: Callable[..., Any]
+) -> None:
+    table = in_memory(interactions).table()
+    own = table.item_index == 3
+    folded = model.fold_in_item(table.user_index[own], table.rating[own])
+    share = (own.sum() + 1) / (len(own) + 24)
+    mean = table.rating[own].mean()
+    expected = model.score_weight.numpy() * mean + model.popularity_weight * np.log(share)
+    assert folded[-1] == pytest.approx(expected, rel=1e-5)
+    assert model.popularity_weight > 0.0
 
 
 def test_logits_are_score_and_popularity_when_calibrated(

@@ -67,8 +67,9 @@ def test_folded_in_users_equal_a_half_step_when_their_items_are_the_same(
     embedded = model.embed_users(inputs_of(problem, histories))
     unit = solved[1:] / np.linalg.norm(solved[1:], axis=1, keepdims=True)
     assert embedded.numpy() == pytest.approx(unit, abs=1e-4)
-    assert model.fold_in_user(histories[4]) == pytest.approx(solved[5], abs=1e-4)
-    assert model.fold_in_user(np.array(histories[4])) == pytest.approx(solved[5], abs=1e-4)
+    assert model.solve_user(histories[4]) == pytest.approx(solved[5], abs=1e-4)
+    assert model.fold_in_user(histories[4]) == pytest.approx(unit[4], abs=1e-4)
+    assert model.fold_in_user(np.array(histories[4])) == pytest.approx(unit[4], abs=1e-4)
 
 
 def test_folded_in_items_equal_a_half_step_when_their_users_are_the_same(
@@ -77,14 +78,15 @@ def test_folded_in_items_equal_a_half_step_when_their_users_are_the_same(
     problem, factors, model = solution
     for item in (1, 6, 9):
         users = problem.table.user_index[problem.table.item_index == item].tolist()
-        folded = model.fold_in_item(users, CATEGORIES[item])
-        assert folded == pytest.approx(factors.items[item], abs=1e-4)
+        solved = model.solve_item(users, CATEGORIES[item])
+        assert solved == pytest.approx(factors.items[item], abs=1e-4)
+        assert model.fold_in_item(users) == pytest.approx(model.solve_item(users))
 
 
-def test_a_given_share_counts_when_a_user_is_folded_in(solution: Solution) -> None:
+def test_a_given_share_counts_when_a_user_is_solved_for(solution: Solution) -> None:
     problem, _, model = solution
-    other = model.fold_in_user([1, 2], np.array([0.0, 1.0], np.float32))
-    same = other == pytest.approx(model.fold_in_user([1, 2]), abs=1e-3)
+    other = model.solve_user([1, 2], np.array([0.0, 1.0], np.float32))
+    same = other == pytest.approx(model.solve_user([1, 2]), abs=1e-3)
     assert same == (problem.side is None)
 
 
@@ -106,12 +108,8 @@ def test_a_user_is_zero_when_nothing_is_known(solution: Solution) -> None:
     assert model.embed_users(inputs_of(problem, [[]])).numpy().tolist() == [[0.0] * 3]
 
 
-def test_folding_in_is_refused_when_there_is_nothing_to_go_by(solution: Solution) -> None:
+def test_folding_in_is_refused_when_an_index_is_unknown(solution: Solution) -> None:
     _, _, model = solution
-    with pytest.raises(ValueError, match="item_index must name at least one. Received: none"):
-        model.fold_in_user([])
-    with pytest.raises(ValueError, match="user_index must name at least one. Received: none"):
-        model.fold_in_item([])
     with pytest.raises(ValueError, match="item_index must be between 1 and 12. Received: 0 to 3"):
         model.fold_in_user([0, 3])
     with pytest.raises(ValueError, match="user_index must be between 1 and 20. Received: 2 to 21"):
