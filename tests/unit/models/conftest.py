@@ -59,7 +59,8 @@ class InMemoryData:
     """What the trainings ask of transformed data, from memory."""
 
     def __init__(self, columns: Columns, table: ItemTable, users: int) -> None:
-        self._columns = columns | {features.SEEN_INDEX: columns[features.HISTORY_INDEX]}
+        # All that was seen is what the histories hold, unless the columns say more.
+        self._columns = {features.SEEN_INDEX: columns[features.HISTORY_INDEX]} | columns
         self._table = table
         self._users = users
 
