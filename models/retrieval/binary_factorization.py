@@ -26,19 +26,11 @@ def fit(
     data: TransformedData, options: BinaryFactorizationOptions, context: FitContext
 ) -> RetrievalModel:
     """Fits the factors; see `models.retrieval.registry.fit_retrieval`."""
-    if context.rating_range is None:
-        raise ValueError(
-            "binary_factorization needs ratings, to tell engaged from merely shown. Received: "
-            "implicit feedback. Choose retrieval.kind weighted_factorization, or map a rating "
-            "column."
-        )
+    context.range_of_ratings(options.kind)  # tells engaged from merely shown
     table = data.table()
-    descent = Descent(
-        dimension=options.embedding_dimension,
-        regularization=options.regularization,
-        learning_rate=options.learning_rate,
-        iterations=options.iterations,
-        seed=context.seed,
+    descent = Descent.of(
+        options,
+        context.seed,
         initial_deviation=INITIAL_DEVIATION,
         item_biases=True,
         penalize_biases=True,

@@ -9,6 +9,7 @@ Source: Koren et al. 2009, Matrix factorization techniques, doi:10.1109/MC.2009.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -50,6 +51,18 @@ class Descent:
     initial_deviation: float = 1.0
     item_biases: bool = False
     penalize_biases: bool = False
+
+    @classmethod
+    def of(cls, options: Any, seed: int, **more: Any) -> "Descent":
+        """Takes sizes and rates from a family's options, and the rest from `more`."""
+        return cls(
+            dimension=options.embedding_dimension,
+            regularization=options.regularization,
+            learning_rate=options.learning_rate,
+            iterations=options.iterations,
+            seed=seed,
+            **more,
+        )
 
     def __post_init__(self) -> None:
         for name in ("dimension", "iterations"):

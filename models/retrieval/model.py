@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy.typing as npt
 import tensorflow as tf
 
+from models.errors import UnsuitableDataError
 from models.item_table import FloatArray
 
 Tensors = dict[str, tf.Tensor]
@@ -29,6 +30,22 @@ class FitContext:
     def explicit(self) -> bool:
         """Whether labels are ratings."""
         return self.rating_range is not None
+
+    def range_of_ratings(self, kind: str) -> tuple[float, float]:
+        """Returns lowest and highest rating, for a family that cannot do without.
+
+        Args:
+            kind: of the family.
+
+        Raises:
+            UnsuitableDataError: if the feedback is implicit.
+        """
+        if self.rating_range is None:
+            raise UnsuitableDataError(
+                f"{kind} needs ratings. Received: implicit feedback. Choose retrieval.kind "
+                "weighted_factorization, or map a rating column."
+            )
+        return self.rating_range
 
 
 class RetrievalModel(tf.Module):

@@ -20,23 +20,12 @@ def fit(
     data: TransformedData, options: RatingFactorizationOptions, context: FitContext
 ) -> RetrievalModel:
     """Fits the factors; see `models.retrieval.registry.fit_retrieval`."""
-    if context.rating_range is None:
-        raise ValueError(
-            "rating_factorization needs ratings. Received: implicit feedback. Choose "
-            "retrieval.kind weighted_factorization, or map a rating column."
-        )
+    rating_range = context.range_of_ratings(options.kind)
     table = data.table()
-    descent = Descent(
-        dimension=options.embedding_dimension,
-        regularization=options.regularization,
-        learning_rate=options.learning_rate,
-        iterations=options.iterations,
-        seed=context.seed,
-    )
-    learned = factorize_ratings(table, descent)
+    learned = factorize_ratings(table, Descent.of(options, context.seed))
     categories = data.items().category_multi_hot
     filled = fill_cold_items(learned.item, table.item_counts(), categories)
-    model = RatingFactorization(replace(learned, item=filled), context.rating_range)
+    model = RatingFactorization(replace(learned, item=filled), rating_range)
     model.calibrate(data, options, context)
     return model
 

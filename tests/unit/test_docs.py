@@ -87,3 +87,8 @@ def test_every_command_is_documented() -> None:
     text = (ROOT / "docs" / "commands.md").read_text()
     listed = set(re.findall(r"`marquee ([a-z]+)", text))
     assert listed == set(get_command(app).commands)
+
+
+def test_no_place_for_a_result_is_left_empty() -> None:
+    documents = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    assert [str(file) for file in documents if "<!--" in file.read_text(encoding="utf-8")] == []
