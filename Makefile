@@ -60,7 +60,7 @@ bench-quality: setup ## Served quality beside most-popular, item-kNN and EASE (D
 	$(PYTHON) -m benchmarks.quality --data $(DATA)
 
 bench-models: setup ## Every family beside the others: quality, time, size (DATA=DIR)
-	$(PYTHON) -m benchmarks.models --data $(DATA)
+	$(PYTHON) -m benchmarks.models --data $(DATA) $(ARGS)
 
 bench-wals: setup ## WALS beside implicit's ALS on a million interactions: time and objective
 	$(PYTHON) -m benchmarks.wals

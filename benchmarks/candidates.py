@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from benchmarks.processes import BenchmarkError
-from models.retrieval.options import FAMILIES
+from models.retrieval.options import FAMILIES, retrieval_options
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def chosen(
         Those kept, with the options of their kind set.
 
     Raises:
-        BenchmarkError: if a kind is unknown or an option is no KIND.KEY=VALUE.
+        BenchmarkError: if a kind is unknown, an option is no KIND.KEY=VALUE or does not fit.
     """
     _check_kinds(kinds)
     kept = [
@@ -93,7 +94,20 @@ def chosen(
                 for section in sections:
                     place = place.setdefault(section, {})
                 place[key] = yaml.safe_load(text)
+    for candidate in kept:
+        _check_options(candidate)
     return kept
+
+
+def _check_options(candidate: Candidate) -> None:
+    try:
+        retrieval_options(candidate.options)
+    except ValidationError as err:
+        first = err.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BenchmarkError(
+            f"--option {key}: {first['msg']}. Received: {first['input']!r}. See docs/models.md."
+        ) from err
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:

@@ -55,6 +55,7 @@ class BuildSources:
 class BuildReport:
     """What was built and measured."""
 
+    retrieval: str  # its kind
     items: int
     users: int
     embedding_dimension: int
@@ -138,7 +139,14 @@ def build_servable(
     report("servable: checking")
     query = next(serialized_batches(sources.users))[:1]
     check_servable(path, items[0].item_id, user_ids[0], query)
-    return BuildReport(len(items), len(user_ids), embeddings.shape[1], index_options.kind, recall)
+    return BuildReport(
+        retrieval=retrieval.kind.numpy().decode(),
+        items=len(items),
+        users=len(user_ids),
+        embedding_dimension=embeddings.shape[1],
+        index_kind=index_options.kind,
+        index_recall=recall,
+    )
 
 
 def _ordered_catalogue(

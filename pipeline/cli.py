@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
-from pipeline.interrupts import EXIT_INTERRUPTED
+from pipeline.interrupts import leave
 from serving import defaults
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def run(
         _fail(err, EXIT_FAILED)
     except KeyboardInterrupt:
         typer.echo("Interrupted.", err=True)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        leave()
     if not pushed:
         raise typer.Exit(EXIT_REFUSED)
 

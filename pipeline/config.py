@@ -169,13 +169,29 @@ def _key(location: tuple[str | int, ...]) -> str:
     return ".".join(parts)
 
 
+def _known_keys(location: tuple[str | int, ...]) -> str:
+    """What to say after "is no known key": the keys of a family, where the key is one's."""
+    if location[:1] == ("retrieval",) and len(location) == 3:
+        keys = FAMILIES[str(location[1])].model_fields
+        return f" of kind {location[1]}, which has {', '.join(keys)}; see docs/models.md"
+    return "; see docs/configuration.md"
+
+
 def _sentence(err: ValidationError, file: Path | None) -> str:
     """The first problem of each key, in one line."""
     problems = []
     for detail in err.errors():
         key = _key(detail["loc"])
         if detail["type"] == "extra_forbidden":
-            problems.append(f"{key} is no known key; see docs/configuration.md")
+            problems.append(f"{key} is no known key{_known_keys(detail['loc'])}")
+        elif detail["type"] == "unknown_kind":
+            received = detail["input"]["kind"]
+            problems.append(f"{key}.kind: {detail['msg']}. Received: {received!r}")
+        elif detail["type"] == "model_type":
+            problems.append(
+                f"{key}: a section was expected, with keys of its own such as {key}.kind=NAME "
+                f"where it has kinds. Received: {detail['input']!r}"
+            )
         elif detail["type"] == "missing":
             problems.append(f"{key} is missing")
         else:

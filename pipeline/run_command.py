@@ -127,6 +127,7 @@ def _print_outcome(console: Console, outcome: "RunOutcome", layout: OutputLayout
     console.print(_data_line(report["data"]), highlight=False)
     servable = report["servable"]
     console.print(
+        f"Retrieval: {servable['retrieval']} of {servable['embedding_dimension']} dimensions\n"
         f"Index: {servable['index_kind']} over {servable['items']:,} items, recall@100 against "
         f"exact search {servable['index_recall']:.3f}",
         highlight=False,

@@ -118,7 +118,9 @@ def test_is_frozen_when_assigned_to() -> None:
         ("gate.floors={recall@7: 0.1}", "gate.floors", "Received: recall@7"),
         ("serving.candidates=200", "serving", "Raise serving.candidates"),
         ("retrieval=3", "retrieval", "Received: 3"),
-        ("retrieval.kind=eas", "retrieval", "kind must be one of two_tower, softmax,"),
+        ("retrieval.kind=eas", "retrieval.kind", "kind must be one of two_tower, softmax,"),
+        ("retrieval.kind=eas", "retrieval.kind", "Received: 'eas'"),
+        ("retrieval.similarity=dot", "retrieval.similarity", "Received: 'dot'"),
         ("retrieval.negatives.kind=all", "retrieval.negatives.kind", "Received: 'all'"),
         ("gate={floors: {}, max_drop: {}, max_relative_drop: {}, min_lift: null}", "gate", "none"),
         ("serving.candidates=100", "serving", "Received: 100"),
@@ -134,7 +136,7 @@ def test_names_key_and_value_when_a_value_does_not_fit(
     assert received in message
 
 
-@pytest.mark.parametrize("key", ["retrieval.max_epoch", "retreival.max_epochs", "data.colour"])
+@pytest.mark.parametrize("key", ["ranking.max_epoch", "retreival.max_epochs", "data.colour"])
 def test_names_the_key_when_it_is_unknown(key: str) -> None:
     known = key if not key.startswith("retreival") else "retreival"
     assert f"{known} is no known key; see docs/configuration.md" in one_line(None, f"{key}=1")
@@ -144,7 +146,10 @@ def test_takes_the_keys_of_the_kind_when_another_family_is_chosen() -> None:
     config = load_config(overrides=["retrieval.kind=ease", "retrieval.regularization=100"])
     assert config.retrieval == EaseOptions(regularization=100.0)
     message = one_line(None, "retrieval.kind=ease", "retrieval.dropout=0.1")
-    assert "configuration: retrieval.dropout is no known key" in message
+    assert (
+        "configuration: retrieval.dropout is no known key of kind ease, which has kind, " in message
+    )
+    assert "regularization, max_items, embedding_dimension; see docs/models.md" in message
 
 
 @pytest.mark.parametrize("kind", ["rating_factorization", "binary_factorization"])
