@@ -1,8 +1,11 @@
-"""Every family of retrieval models through the whole graph, over one output folder."""
+"""Every other family of retrieval models through the whole graph, over one output folder.
+
+The default one is what all other files of this folder run.
+"""
 
 import pytest
 
-from models.retrieval.options import FAMILIES
+from models.retrieval.options import DEFAULT_KIND, FAMILIES
 
 # Bounds that a model of noise would not keep: it finds half of the 200 items by chance in a list of
 # 100, but puts no more than 5 % of a user's choices into the first ten.
@@ -15,7 +18,7 @@ def output(tmp_path_factory):
     return tmp_path_factory.mktemp("families") / "out"
 
 
-@pytest.mark.parametrize("kind", FAMILIES)
+@pytest.mark.parametrize("kind", [kind for kind in FAMILIES if kind != DEFAULT_KIND])
 def test_is_pushed_and_named_as_the_source_when_chosen(marquee, small_data, output, kind):
     options = {"retrieval.kind": kind, **BOUNDS, **QUICK}
     sets = [word for key, value in options.items() for word in ("--set", f"{key}={value}")]
