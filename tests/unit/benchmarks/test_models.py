@@ -217,3 +217,15 @@ def test_the_plot_is_the_same_when_the_results_are(tmp_path: Path) -> None:
 def test_labels_move_up_when_points_are_near_each_other() -> None:
     # 0.1 stays, 0.12 moves to 0.15, so 0.14 moves to 0.2; 0.5 has room.
     assert label_heights([0.14, 0.1, 0.5, 0.12], 0.05) == pytest.approx([0.2, 0.1, 0.5, 0.15])
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("ease.regularization=-1", "--option ease.regularization: .*greater than 0. Received: -1"),
+        ("ease.foo=1", "--option ease.foo: .*Received: 1. See docs/models.md"),
+    ],
+)
+def test_refuses_an_option_before_anything_is_read(option: str, message: str) -> None:
+    with pytest.raises(BenchmarkError, match=message):
+        chosen(EVERY_FAMILY, ["ease"], [option])
