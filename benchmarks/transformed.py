@@ -13,7 +13,9 @@ from rich.console import Console
 from benchmarks.processes import BenchmarkError
 from components.csv_reader import find_files
 from models import features
+from models.id_table import id_table
 from models.query_parser import QueryParser
+from models.raw_data import serialized_batches
 from models.transformed_data import TransformedData
 from pipeline.config import Config
 from pipeline.dag import TRANSFORMED_SPLITS, RunInputs
@@ -25,7 +27,6 @@ from pipeline.progress_display import ProgressDisplay
 
 LAST_NODE = "Transform"
 STATE_LENGTH = 12  # hexadecimal digits of a folder's name
-BATCH = 256  # users transformed at a time
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def open_transformed(artifacts: Path) -> Transformed:
     raw = _newest(artifacts / "InteractionExampleGen" / "examples")
     return Transformed(
         data=data,
-        users=_read_users(raw / f"Split-{features.USERS_SPLIT}", data, vocabulary),
+        users=_read_users(raw / f"Split-{features.USERS_SPLIT}", data),
         item_ids=[item_id.decode() for item_id in vocabulary],
     )
 
@@ -133,23 +134,18 @@ def _newest(folder: Path) -> Path:
     return max(numbered, key=lambda path: int(path.name))
 
 
-def _read_users(folder: Path, data: TransformedData, vocabulary: list[bytes]) -> Users:
-    files = sorted(str(path) for path in folder.iterdir())
+def _read_users(folder: Path, data: TransformedData) -> Users:
     parser = QueryParser(data.transform_output)
-    known = tf.lookup.KeyValueTensorInitializer(
-        tf.constant(vocabulary), tf.range(1, len(vocabulary) + 1, dtype=tf.int64)
-    )
-    index_of = tf.lookup.StaticHashTable(known, default_value=0)
+    index_of = id_table(data.transform_output.vocabulary_file_by_name(features.ITEM_VOCABULARY))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         query = parser.parse(serialized)
         user_id = tf.io.FixedLenFeature([], tf.string)
         ids = tf.io.parse_example(serialized, {features.USER_ID: user_id})[features.USER_ID]
-        return ids, query.inputs | {features.SEEN_INDEX: index_of.lookup(query.seen_item_id)}
+        return ids, query.inputs | {features.SEEN_INDEX: index_of.lookup(query.seen_item_id) + 1}
 
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP")
-    parts = [parse(batch) for batch in records.batch(BATCH)]
+    parts = [parse(batch) for batch in serialized_batches(str(folder))]
     ids = [user_id.decode() for part, _ in parts for user_id in part.numpy()]
     widest = max(inputs[features.SEEN_INDEX].shape[1] for _, inputs in parts)
     columns: dict[str, list[NDArray[Any]]] = {name: [] for name in parts[0][1]}
