@@ -41,10 +41,22 @@ EVALUATED_LIST_LENGTH = 100
 RECOMMENDED_ITEM_ID = "recommended_item_id"  # string [B, 100]
 POPULAR_ITEM_ID = "popular_item_id"  # string [B, 100]: most popular, what the user saw left out
 CHOSEN_PREDICTED_RATING = "chosen_predicted_rating"  # float32 [B, L], 0 pads, as chosen_item_id
+# The same users without a profile: known by a history in the request alone, or by their favourite
+# categories alone.
+HISTORY_ONLY_ITEM_ID = "history_only_item_id"  # string [B, 100]
+CATEGORIES_ONLY_ITEM_ID = "categories_only_item_id"  # string [B, 100]
+RECOMMENDED_INTERACTIONS = "recommended_interactions"  # float32 [B, 100]: of each item in training
+CHOSEN_INTERACTIONS = "chosen_interactions"  # float32 [B, L]: the same, as chosen_item_id; -1 pads
+INTRA_LIST_DISTANCE = "intra_list_distance"  # float32 [B]: mean cosine distance in the first 10
 CATALOGUE_SIZE = "catalogue_size"  # int64 [B]: items in the catalogue, the same in every row
+TOTAL_INTERACTIONS = "total_interactions"  # float32 [B]: in training, the same in every row
 
-# A value of SOURCE; the others are the kinds of retrieval.
+# Values of SOURCE; the others are the kinds of retrieval.
 SOURCE_POPULAR = "popular"
+SOURCE_NEIGHBOURS = "neighbours"  # of a history item
+SOURCE_CATEGORIES = "categories"  # popular in a category of the user's
+SOURCE_ATTRIBUTES = "attributes"  # popular among users with the same attribute
+SOURCE_FRESH = "fresh"  # few interactions so far
 
 # Where the bundle keeps its warm-up requests (a TFRecord file of PredictionLog).
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
