@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Examples
 
-from components import csv_reader, example_files, interaction_passes, rejects, splits, staging
+from components import (
+    csv_reader,
+    example_files,
+    interaction_draws,
+    interaction_passes,
+    rejects,
+    splits,
+    staging,
+)
 from components.annotations import InputArtifact, OutputArtifact, Parameter
 from components.artifacts import RejectedRows
 from components.beam_annotations import BeamComponentParameter, beam_component
@@ -19,6 +27,7 @@ from components.errors import DataError
 from components.interaction_passes import ReadPlan
 from components.interaction_rows import ColumnPositions
 from components.options import DataOptions
+from components.splits import Bounds
 from models import features
 from models.progress import report
 
@@ -42,8 +51,8 @@ def InteractionExampleGen(  # noqa: N802  TFX names components like classes
 
     Args:
         catalogue: output of CatalogExampleGen.
-        examples: receives the splits train, eval, queries, users and items; the last is the
-            catalogue with each item's train interactions counted.
+        examples: receives the splits train, late, eval, ranking, queries, users and items; the last
+            is the catalogue with each item's interactions in train and late counted.
         rejected: receives the rows left out, and `summary.json`: what was read, and what became
             of it.
         data_dir: the folder that the file pattern in the options is relative to.
@@ -88,11 +97,9 @@ def write_interactions(
         )
         users, timestamps = _users_and_times(folder)
         report(f"writing the examples of {users:,} users and {len(timestamps):,} interactions")
-        train_until = splits.last_train_time(timestamps, options.split.eval_fraction)
+        bounds = _find_bounds(folder, timestamps, catalogue.ids, options)
         summary_path = os.path.join(folder, _SUMMARY)
-        interaction_passes.write_pass(
-            second, folder, options, catalogue, train_until, uri, summary_path
-        )
+        interaction_passes.write_pass(second, folder, options, catalogue, bounds, uri, summary_path)
         item_counts, counts = staging.load(summary_path)
         _check_queries(counts, options)
         rejects.write_rejected(rejected_uri, rejected)
@@ -148,19 +155,31 @@ def _users_and_times(folder: str) -> tuple[int, NDArray[np.int64]]:
     return users, np.concatenate(timestamps)
 
 
+def _find_bounds(
+    folder: str, timestamps: NDArray[np.int64], ids: list[str], options: DataOptions
+) -> Bounds:
+    """What the strategy must know of all users."""
+    if options.split.strategy == "global_time":
+        return splits.time_bounds(timestamps, options.split)
+    if options.split.strategy == "random_per_item":
+        buckets = staging.load_all(folder, interaction_passes.BUCKETS)
+        return interaction_draws.find_bounds(buckets, ids, options.split, options.seed)
+    return Bounds()
+
+
 def _check_queries(counts: Counter[str], options: DataOptions) -> None:
     if not counts[features.QUERIES_SPLIT]:
         split = options.split
         raise DataError(
-            f"{options.interactions.file}: expected at least one user with interactions in train "
-            f"and in eval. Found none among {counts[features.USERS_SPLIT]} users with "
+            f"{options.interactions.file}: expected at least one user with interactions in "
+            f"training and in eval. Found none among {counts[features.USERS_SPLIT]} users with "
             f"data.split.strategy {split.strategy} and eval_fraction {split.eval_fraction}. "
             "Deliver more interactions a user, or choose another split."
         )
 
 
 def _write_items(catalogue_uri: str, uri: str, item_counts: NDArray[np.int64]) -> None:
-    """Joins the train interactions to the catalogue, so that one transform graph sees both."""
+    """Joins the training interactions to the catalogue, so that one transform graph sees both."""
     items = example_files.read_examples(catalogue_uri, features.ITEMS_SPLIT)
     path = example_files.shard_path(uri, features.ITEMS_SPLIT, 0, 1)
     example_files.write_examples(path, example_files.with_interaction_counts(items, item_counts))

@@ -2,7 +2,7 @@
 
 The first reads the files into one packed file for each bucket of users, free of duplicates. The
 second divides the buckets into splits and writes the Examples. Between the two, the rejected rows
-are judged and the time of a global split is found.
+are judged and the bounds of a split that is not per user are found.
 """
 
 import os
@@ -26,32 +26,26 @@ from components import (
     splits,
     staging,
     user_features,
+    user_slices,
 )
 from components.csv_reader import FileChunk
 from components.example_files import Catalogue
 from components.interaction_rows import ColumnPositions, Interactions
 from components.options import DataOptions
-from components.user_features import UserRows
+from components.splits import Bounds
+from components.user_slices import Thirds
+from components.user_state import UserRows
 from models import features
 
 BUCKETS = "bucket-"  # staged: Interactions by user and time, one file a bucket
 USER_SPLITS = (
     features.TRAIN_SPLIT,
+    features.LATE_SPLIT,
     features.EVAL_SPLIT,
+    features.RANKING_SPLIT,
     features.QUERIES_SPLIT,
     features.USERS_SPLIT,
 )
-_LOW, _MIDDLE, _HIGH = 0, 1, 2
-_ACTIVITY = {_LOW: "low", _MIDDLE: "medium", _HIGH: "high"}
-_TASTE = {_LOW: "niche", _MIDDLE: "mixed", _HIGH: "mainstream"}
-
-
-@dataclass(frozen=True)
-class Thirds:
-    """The upper bounds of the low and the middle third of users."""
-
-    activity: tuple[float, float]  # train interactions
-    taste: tuple[float, float]  # mean train interactions of the items in the train history
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,7 @@ def write_pass(
     folder: str,
     options: DataOptions,
     catalogue: Catalogue,
-    train_until: int,
+    bounds: Bounds,
     uri: str,
     summary_path: str,
 ) -> None:
@@ -97,7 +91,7 @@ def write_pass(
         folder: where `read_pass` left its buckets.
         options: split strategy, history length, kind of feedback, seed.
         catalogue: ids and categories of the items.
-        train_until: for the strategy `global_time`, the newest timestamp of the train part.
+        bounds: of the parts, for the strategies that are not per user.
         uri: of the Examples artifact.
         summary_path: a file for the item counts and example counts, see `staging.load`.
     """
@@ -106,8 +100,9 @@ def write_pass(
     with pipeline as p:
         catalogue_side = beam.pvalue.AsSingleton(p | "Catalogue" >> beam.Create([catalogue]))
         paths = p | "Buckets" >> beam.Create(buckets) | "Spread" >> beam.Reshuffle()
+        bounds_side = beam.pvalue.AsSingleton(p | "Bounds" >> beam.Create([bounds]))
         divided = paths | "Divide" >> beam.ParDo(
-            _DivideBucket(options, train_until), catalogue_side
+            _DivideBucket(options), catalogue_side, bounds_side
         )
         item_counts = divided | "CountItems" >> beam.CombineGlobally(
             _SumOfItemCounts(len(catalogue.ids))
@@ -135,17 +130,6 @@ def write_pass(
         _ = item_counts | "Summarise" >> beam.Map(
             _save_summary, beam.pvalue.AsSingleton(counted), summary_path
         )
-
-
-def find_thirds(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Returns the values of the users who stand at one third and at two thirds of the order."""
-    ordered = np.sort(values)
-    return float(ordered[len(ordered) // 3]), float(ordered[2 * len(ordered) // 3])
-
-
-def third_of(value: float, bounds: tuple[float, float]) -> int:
-    """Returns 0, 1 or 2: the value lies below the first bound, below the second, or neither."""
-    return int(value >= bounds[0]) + int(value >= bounds[1])
 
 
 class _ParseChunk(beam.DoFn):
@@ -198,52 +182,49 @@ class _MergeBucket(beam.DoFn):
 
 
 class _DivideBucket(beam.DoFn):
-    """Divides a bucket's users into train and eval and stages them beside the bucket.
+    """Divides a bucket's users into parts and stages them beside the bucket.
 
     Yields:
-        The staged path, with the item (a position in the catalogue) of each train interaction.
+        The staged path, with the item (a position in the catalogue) of each training interaction.
     """
 
-    def __init__(self, options: DataOptions, train_until: int) -> None:
+    def __init__(self, options: DataOptions) -> None:
         self._options = options
-        self._train_until = train_until
 
-    def process(self, path: str, catalogue: Catalogue) -> Iterator[tuple[str, NDArray[Any]]]:
-        users = list(divide(staging.load(path), catalogue, self._options, self._train_until))
+    def process(
+        self, path: str, catalogue: Catalogue, bounds: Bounds
+    ) -> Iterator[tuple[str, NDArray[Any]]]:
+        users = list(divide(staging.load(path), catalogue, self._options, bounds))
         folder, name = os.path.split(path)
-        train = [user.items[~user.held_out] for user in users]
-        yield staging.save(folder, f"divided-{name}", users), np.concatenate(train)
+        training = [user_slices.training_items(user) for user in users]
+        yield staging.save(folder, f"divided-{name}", users), np.concatenate(training)
 
 
 def divide(
-    rows: Interactions, catalogue: Catalogue, options: DataOptions, train_until: int
+    rows: Interactions, catalogue: Catalogue, options: DataOptions, bounds: Bounds
 ) -> Iterator[UserRows]:
-    """Yields each user's rows with the eval part marked.
+    """Yields each user's rows with their parts marked.
 
     Args:
         rows: ordered by user and time.
         catalogue: ids of the items.
         options: split strategy, kind of feedback, seed.
-        train_until: for the strategy `global_time`, the newest timestamp of the train part.
+        bounds: of the parts, for the strategies that are not per user.
     """
     explicit = options.interactions.feedback == "explicit"
     starts = np.searchsorted(rows.user, np.arange(len(rows.users) + 1))
     for number, user in enumerate(rows.users):
-        part = slice(starts[number], starts[number + 1])
-        items, timestamps = rows.item[part], rows.timestamp[part]
-        held_out = splits.eval_rows(
-            user,
-            [catalogue.ids[item] for item in items],
-            timestamps,
-            options.split,
-            options.seed,
-            train_until,
+        where = slice(starts[number], starts[number + 1])
+        item, timestamps = rows.item[where], rows.timestamp[where]
+        ids = [catalogue.ids[position] for position in item]
+        part = splits.parts_of_user(
+            user, ids, item, timestamps, options.split, options.seed, bounds
         )
-        yield UserRows(user, items, rows.rating[part] if explicit else None, timestamps, held_out)
+        yield UserRows(user, item, rows.rating[where] if explicit else None, timestamps, part)
 
 
 class _SumOfItemCounts(beam.CombineFn):
-    """Counts the train interactions of each item: int64 [items of the catalogue]."""
+    """Counts the training interactions of each item: int64 [items of the catalogue]."""
 
     def __init__(self, items: int) -> None:
         self._items = items
@@ -263,24 +244,15 @@ class _SumOfItemCounts(beam.CombineFn):
         return total
 
 
-def popularity_of_history(user: UserRows, item_counts: NDArray[np.int64]) -> float:
-    """Returns the mean train interactions of the items in the user's train part (not empty)."""
-    return float(item_counts[user.items[~user.held_out]].mean())
-
-
 def _users_of_bucket(path: str, item_counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """float64 [users with a train part, 2]: train interactions, popularity of history."""
-    users = [
-        (np.count_nonzero(~user.held_out), popularity_of_history(user, item_counts))
-        for user in staging.load(path)
-        if not user.held_out.all()
-    ]
-    return np.array(users, dtype=np.float64).reshape(-1, 2)
+    """float64 [users with training interactions, 2], see `user_slices.measure`."""
+    measured = [user_slices.measure(user, item_counts) for user in staging.load(path)]
+    known = [numbers for numbers in measured if numbers is not None]
+    return np.array(known, dtype=np.float64).reshape(-1, 2)
 
 
 def _find_thirds(buckets: list[NDArray[np.float64]]) -> Thirds:
-    users = np.concatenate(buckets)
-    return Thirds(find_thirds(users[:, 0]), find_thirds(users[:, 1]))
+    return user_slices.bounds_of(np.concatenate(buckets))
 
 
 class _WriteBucket(beam.DoFn):
@@ -296,23 +268,22 @@ class _WriteBucket(beam.DoFn):
     ) -> Iterator[Counter[str]]:
         by_split: dict[str, list[bytes]] = {split: [] for split in USER_SPLITS}
         for user in staging.load(path):
-            activity = taste = ""
-            if not user.held_out.all():
-                count = float(np.count_nonzero(~user.held_out))
-                activity = _ACTIVITY[third_of(count, thirds.activity)]
-                popularity = popularity_of_history(user, item_counts)
-                taste = _TASTE[third_of(popularity, thirds.taste)]
+            activity, taste = user_slices.names_of(user, item_counts, thirds)
             examples = user_features.encode_user(
                 user, catalogue, self._options.max_history, activity, taste
             )
             by_split[features.TRAIN_SPLIT] += examples.train
+            by_split[features.LATE_SPLIT] += examples.late
             by_split[features.EVAL_SPLIT] += examples.eval
             by_split[features.USERS_SPLIT].append(examples.user)
+            if examples.ranking is not None:
+                by_split[features.RANKING_SPLIT].append(examples.ranking)
             if examples.query is not None:
                 by_split[features.QUERIES_SPLIT].append(examples.query)
         # A reader that shuffles in a window must not see one user's interactions in a row.
         shard = self._shards[path.replace("divided-", "")]
-        random.Random(self._options.seed + shard).shuffle(by_split[features.TRAIN_SPLIT])
+        for split in (features.TRAIN_SPLIT, features.LATE_SPLIT):
+            random.Random(self._options.seed + shard).shuffle(by_split[split])
         for split, serialized in by_split.items():
             target = example_files.shard_path(self._uri, split, shard, len(self._shards))
             example_files.write_examples(target, serialized)

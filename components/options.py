@@ -77,12 +77,13 @@ class CatalogueOptions(Options):
 
 
 class SplitOptions(Options):
-    """How interactions are divided into train and eval."""
+    """How interactions are divided into train, late and eval."""
 
-    strategy: Literal["time_per_user", "global_time", "random_per_user", "leave_one_out"] = (
-        "time_per_user"
-    )
+    strategy: Literal[
+        "time_per_user", "global_time", "random_per_user", "random_per_item", "leave_one_out"
+    ] = "time_per_user"
     eval_fraction: float = Field(0.2, gt=0.0, lt=1.0)
+    late_fraction: float = Field(0.2, gt=0.0, lt=1.0)  # of what is not eval
 
 
 class DataOptions(Options):

@@ -28,7 +28,7 @@ def SchemaFromConfig(  # noqa: N802  TFX names components like classes
     """Writes the schemas of the data that the configuration describes.
 
     Args:
-        interaction_schema: what the splits train and eval must look like.
+        interaction_schema: what the splits train, late and eval must look like.
         catalogue_schema: what the split items must look like.
         transform_schema: every raw feature that the transform graph reads, each one optional.
         options_json: `DataOptions` as JSON.
@@ -41,7 +41,7 @@ def SchemaFromConfig(  # noqa: N802  TFX names components like classes
 
 
 def make_interaction_schema(options: DataOptions) -> schema_pb2.Schema:
-    """Returns the schema that the splits train and eval are judged by."""
+    """Returns the schema that the splits train, late and eval are judged by."""
     explicit = options.interactions.feedback == "explicit"
     schema = schema_pb2.Schema()
     _require(schema, features.USER_ID, _BYTES)
@@ -80,8 +80,7 @@ def make_catalogue_schema(options: DataOptions) -> schema_pb2.Schema:
 def make_transform_schema(options: DataOptions) -> schema_pb2.Schema:
     """Returns the schema of what the transform graph reads, permissive so that all parse as sparse.
 
-    Features that training never reads (titles, timestamps, what was chosen or seen, slices) are
-    not in it.
+    Features that training never reads (titles, timestamps, slices) are not in it.
     """
     columns = options.catalogue.columns
     explicit = options.interactions.feedback == "explicit"
@@ -91,9 +90,15 @@ def make_transform_schema(options: DataOptions) -> schema_pb2.Schema:
         features.HISTORY_ITEM_ID: _BYTES,
         features.ITEM_ID: _BYTES,
         features.ITEM_INTERACTION_COUNT: _FLOAT,
+        features.SEEN_ITEM_ID: _BYTES,
+        features.CHOSEN_ITEM_ID: _BYTES,
     }
     if explicit:
-        names |= {features.USER_MEAN_RATING: _FLOAT, features.RATING: _FLOAT}
+        names |= {
+            features.USER_MEAN_RATING: _FLOAT,
+            features.RATING: _FLOAT,
+            features.CHOSEN_RATING: _FLOAT,
+        }
     if columns.categories:
         names |= {
             features.USER_CATEGORY: _BYTES,

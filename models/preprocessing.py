@@ -2,7 +2,7 @@
 
 Every raw feature arrives as a SparseTensor, present or not: an example of the items split has no
 user features, and a user's example no item features, and each gets the outputs that depend on what
-it has.
+it has. What was seen and chosen, which only examples of the ranking split have, stays sparse.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ import tensorflow_transform as tft
 from models import features
 from models.options import TransformOptions
 
-Tensors = dict[str, tf.Tensor]
+Tensors = dict[str, Any]  # of tf.Tensor or tf.SparseTensor
 Sparse = dict[str, tf.SparseTensor]
 
 
@@ -22,11 +22,13 @@ def preprocessing_fn(inputs: Sparse, custom_config: dict[str, Any]) -> Tensors:
 
     Args:
         inputs: raw features by name, each a SparseTensor [B, n].
-        custom_config: `options` (TransformOptions as a dict), `max_history`, `explicit` and
-            `numeric` (names of the numeric catalogue columns).
+        custom_config: `options` (TransformOptions as a dict), `max_history`, `explicit`,
+            `positions` (whether interactions have them), `numeric` (names of the numeric catalogue
+            columns) and `attributes` (names of the users' attributes).
 
     Returns:
-        Transformed features by name, dense, with the shapes of `models.features`.
+        Transformed features by name, with the shapes of `models.features`; SEEN_INDEX and what was
+        chosen are SparseTensors [B, n], all others dense.
     """
     options = TransformOptions.model_validate(custom_config["options"])
     inputs = _with_empty_categories(inputs)
@@ -35,8 +37,13 @@ def preprocessing_fn(inputs: Sparse, custom_config: dict[str, Any]) -> Tensors:
         top_k=options.category_slots - 1,
         vocab_filename=features.CATEGORY_VOCABULARY,
     )
+    # The items' own ids are among the analysed examples, so the vocabulary is the whole catalogue.
+    items = tft.vocabulary(inputs[features.ITEM_ID], vocab_filename=features.ITEM_VOCABULARY)
     outputs = _user_features(inputs, custom_config, categories, options.category_slots)
+    outputs[features.USER_ATTRIBUTE_INDEX] = _attributes(inputs, custom_config["attributes"])
     outputs.update(_item_features(inputs, custom_config, categories, options.category_slots))
+    outputs.update(_indices(inputs, items, custom_config["max_history"]))
+    outputs.update(_chosen_labels(inputs, custom_config))
     if custom_config["explicit"]:
         outputs[features.LABEL_RATING] = _scalar(inputs[features.RATING])
     else:
@@ -49,8 +56,6 @@ def _user_features(
 ) -> Tensors:
     user_id = inputs[features.USER_ID]
     users = tft.vocabulary(user_id, vocab_filename=features.USER_VOCABULARY)
-    # The items' own ids are among the analysed examples, so the vocabulary is the whole catalogue.
-    items = tft.vocabulary(inputs[features.ITEM_ID], vocab_filename=features.ITEM_VOCABULARY)
     category_count = inputs[features.USER_CATEGORY_COUNT]
     count = _category_sum(inputs[features.USER_CATEGORY], category_count.values, categories, slots)
     log_count = _map_values(tf.math.log1p, _precise(inputs[features.USER_INTERACTION_COUNT]))
@@ -75,10 +80,45 @@ def _user_features(
         features.USER_STATISTICS: tf.stack(statistics, axis=1),
         features.USER_CATEGORY_SHARE: tf.math.divide_no_nan(count, total),
         features.USER_CATEGORY_RATING: category_rating,
-        features.HISTORY_INDEX: _padded(
-            _index(inputs[features.HISTORY_ITEM_ID], items), custom_config["max_history"]
-        ),
+    }
+
+
+def _attributes(inputs: Sparse, names: list[str]) -> tf.Tensor:
+    """Values of the users' attributes by vocabularies of their own: int64 [B, max(1, A)]."""
+    indices = []
+    for name in names:
+        value = inputs[features.user_attribute(name)]
+        vocabulary = tft.vocabulary(value, vocab_filename=features.user_attribute(name))
+        indices.append(_scalar(_index(value, vocabulary)))
+    if not indices:
+        # Made of the ids, so that an example without a user goes on to be without user features.
+        user_id = inputs[features.USER_ID]
+        indices.append(
+            _scalar(_map_values(lambda values: tf.zeros_like(values, tf.int64), user_id))
+        )
+    return tf.stack(indices, axis=1)
+
+
+def _indices(inputs: Sparse, items: tf.Tensor, max_history: int) -> Tensors:
+    """Places of items in the vocabulary: the item, the history, what was seen and chosen."""
+    return {
         features.ITEM_INDEX: _scalar(_index(inputs[features.ITEM_ID], items)),
+        features.HISTORY_INDEX: _padded(
+            _index(inputs[features.HISTORY_ITEM_ID], items), max_history
+        ),
+        features.SEEN_INDEX: _index(inputs[features.SEEN_ITEM_ID], items),
+        features.CHOSEN_INDEX: _index(inputs[features.CHOSEN_ITEM_ID], items),
+    }
+
+
+def _chosen_labels(inputs: Sparse, custom_config: dict[str, Any]) -> dict[str, tf.SparseTensor]:
+    chosen = inputs[features.CHOSEN_ITEM_ID]
+    ones = _map_values(lambda values: tf.ones_like(values, tf.float32), chosen)
+    zeros = _map_values(tf.zeros_like, ones)
+    explicit, positions = custom_config["explicit"], custom_config["positions"]
+    return {
+        features.CHOSEN_LABEL_RATING: inputs[features.CHOSEN_RATING] if explicit else ones,
+        features.CHOSEN_LABEL_POSITION: inputs[features.CHOSEN_POSITION] if positions else zeros,
     }
 
 

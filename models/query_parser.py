@@ -34,7 +34,11 @@ class QueryParser(tf.Module):
         super().__init__(name="query_parser")
         self._transform = transform_output.transform_features_layer()
         raw = transform_output.raw_feature_spec()
-        self._raw_spec = {name: raw[name] for name in raw if name in features.RAW_USER_FEATURES}
+        self._raw_spec = {
+            name: raw[name]
+            for name in raw
+            if name in features.RAW_USER_FEATURES or name.startswith(features.USER_ATTRIBUTE_PREFIX)
+        }
 
     def parse(self, examples: tf.Tensor) -> Query:
         """Reads users; `seen_item_id` and `chosen_item_id` may be absent.

@@ -18,8 +18,10 @@ from components.serving_gate import ServingGate
 from models import features
 from pipeline.config import Config
 
-TRANSFORMED_SPLITS = (features.TRAIN_SPLIT, features.EVAL_SPLIT, features.ITEMS_SPLIT)
-NOT_JUDGED_SPLITS = (features.QUERIES_SPLIT, features.USERS_SPLIT)
+TRAINING_SPLITS = (features.TRAIN_SPLIT, features.LATE_SPLIT)
+ANALYZED_SPLITS = (*TRAINING_SPLITS, features.ITEMS_SPLIT)
+TRANSFORMED_SPLITS = (*ANALYZED_SPLITS, features.RANKING_SPLIT, features.EVAL_SPLIT)
+NOT_JUDGED_SPLITS = (features.RANKING_SPLIT, features.QUERIES_SPLIT, features.USERS_SPLIT)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def _data_nodes(config: Config, run: RunInputs) -> dict[str, BaseNode]:
     catalogue_validator = tfx.components.ExampleValidator(
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["catalogue_schema"],
-        exclude_splits=[*NOT_JUDGED_SPLITS, features.TRAIN_SPLIT, features.EVAL_SPLIT],
+        exclude_splits=[*NOT_JUDGED_SPLITS, *TRAINING_SPLITS, features.EVAL_SPLIT],
     ).with_id("CatalogueValidator")
     gate = DataGate(
         interaction_anomalies=interaction_validator.outputs["anomalies"],
@@ -100,14 +102,14 @@ def _training_nodes(
         examples=examples,
         schema=data["schema"].outputs["transform_schema"],
         preprocessing_fn="models.preprocessing.preprocessing_fn",
-        splits_config=tfx.proto.SplitsConfig(
-            analyze=[features.TRAIN_SPLIT, features.ITEMS_SPLIT], transform=TRANSFORMED_SPLITS
-        ),
+        splits_config=tfx.proto.SplitsConfig(analyze=ANALYZED_SPLITS, transform=TRANSFORMED_SPLITS),
         custom_config={
             "options": config.transform.model_dump(),
             "max_history": config.data.max_history,
             "explicit": explicit,
+            "positions": False,
             "numeric": sorted(config.data.catalogue.numeric),
+            "attributes": [],
             "fingerprint": run.code_fingerprint,
         },
         disable_statistics=True,
@@ -120,7 +122,7 @@ def _training_nodes(
             run_fn=f"models.train_{name}.run_fn",
             examples=transform.outputs["transformed_examples"],
             transform_graph=transform.outputs["transform_graph"],
-            train_args=tfx.proto.TrainArgs(splits=[features.TRAIN_SPLIT, features.ITEMS_SPLIT]),
+            train_args=tfx.proto.TrainArgs(splits=[*ANALYZED_SPLITS, features.RANKING_SPLIT]),
             eval_args=tfx.proto.EvalArgs(splits=[features.EVAL_SPLIT]),
             custom_config={
                 "options": options,

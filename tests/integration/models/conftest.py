@@ -26,6 +26,7 @@ Split = dict[str, list[Row]]
 
 MAX_HISTORY = 5
 USERS, ITEMS = 20, 40
+PLACES = (b"north", b"south")
 CATEGORIES = (b"even", b"odd")  # user u and item i like each other where both are even or odd
 
 
@@ -65,6 +66,8 @@ def _user_features(user: int, past: list[tuple[int, float]]) -> Row:
         features.USER_INTERACTION_COUNT: [float(len(past))],
         features.HISTORY_ITEM_ID: [item_id(item) for item, _ in past[::-1]][:MAX_HISTORY],
         features.USER_MEAN_RATING: [float(np.mean([r for _, r in past]))] if past else [],
+        # Absent for a few, as what users do not tell is.
+        features.user_attribute("place"): [] if user % 5 == 0 else [PLACES[user % 2]],
     }
     ratings = {
         name: [rating for item, rating in past if item % 2 == parity]
@@ -85,23 +88,31 @@ def _interaction(user: int, past: list[tuple[int, float]], chosen: tuple[int, fl
     }
 
 
+def _choice(user: int, past: list[tuple[int, float]], later: list[tuple[int, float]]) -> Row:
+    return _user_features(user, past) | {
+        features.SEEN_ITEM_ID: [item_id(item) for item, _ in past[::-1]],
+        features.CHOSEN_ITEM_ID: [item_id(item) for item, _ in later],
+        features.CHOSEN_RATING: [rating for _, rating in later],
+    }
+
+
 @pytest.fixture(scope="session")
 def raw_splits() -> Split:
     """Users choose 16 items of their own parity out of 20; items 38 and 39 nobody ever chose."""
     random = np.random.default_rng(3)
-    splits: Split = {name: [] for name in ("train", "eval", "queries", "users", "items")}
+    names = ("train", "late", "eval", "ranking", "queries", "users", "items")
+    splits: Split = {name: [] for name in names}
     counts = np.zeros(ITEMS)
     for user in range(USERS):
         own = random.permutation(np.arange(user % 2, ITEMS - 2, 2))[:16]
         log = [(int(item), float(random.integers(3, 6))) for item in own]
-        known, later = log[:12], log[12:]
+        early, known, later = log[:9], log[:12], log[12:]
         for number, chosen in enumerate(log):
-            split = "train" if number < len(known) else "eval"
+            split = "eval" if number >= 12 else "train" if number < 9 else "late"
             splits[split].append(_interaction(user, log[:number], chosen))
         np.add.at(counts, [item for item, _ in known], 1)
-        seen = {features.SEEN_ITEM_ID: [item_id(item) for item, _ in known[::-1]]}
-        chosen_ids = {features.CHOSEN_ITEM_ID: [item_id(item) for item, _ in later]}
-        splits["queries"].append(_user_features(user, known) | seen | chosen_ids)
+        splits["ranking"].append(_choice(user, early, log[9:12]))
+        splits["queries"].append(_choice(user, known, later))
         seen = {features.SEEN_ITEM_ID: [item_id(item) for item, _ in log[::-1]]}
         splits["users"].append(_user_features(user, log) | seen)
     for item in range(ITEMS):
@@ -145,10 +156,15 @@ def make_world(
 ) -> Callable[..., World]:
     """Transforms the tiny world with TensorFlow Transform on Beam, as the pipeline does."""
 
-    def make(explicit: bool, categories: bool, numeric: bool) -> World:
+    def make(explicit: bool, categories: bool, numeric: bool, attributes: bool) -> World:
         folder = tmp_path_factory.mktemp("world")
-        dropped: set[str] = {features.ITEM_TITLE, features.SEEN_ITEM_ID, features.CHOSEN_ITEM_ID}
-        ratings = {features.RATING, features.USER_MEAN_RATING, features.USER_CATEGORY_MEAN_RATING}
+        dropped: set[str] = {features.ITEM_TITLE}
+        ratings = {
+            features.RATING,
+            features.USER_MEAN_RATING,
+            features.USER_CATEGORY_MEAN_RATING,
+            features.CHOSEN_RATING,
+        }
         of_categories = {
             features.ITEM_CATEGORY,
             features.USER_CATEGORY,
@@ -157,6 +173,7 @@ def make_world(
         }
         missing = (set() if explicit else ratings) | (set() if categories else of_categories)
         missing |= set() if numeric else {features.item_numeric("year")}
+        missing |= set() if attributes else {features.user_attribute("place")}
         raw = {
             split: [{n: v for n, v in row.items() if n not in missing} for row in rows]
             for split, rows in raw_splits.items()
@@ -175,7 +192,9 @@ def make_world(
             "options": {"category_slots": 4},
             "max_history": MAX_HISTORY,
             "explicit": explicit,
+            "positions": False,
             "numeric": ["year"] if numeric else [],
+            "attributes": ["place"] if attributes else [],
         }
         graph = str(folder / "transform")
         _transform(folder / "raw", folder / "transformed", graph, spec, config)
@@ -205,7 +224,7 @@ def _transform(
         }
         data = {split: pipeline | f"Read {split}" >> source[split].BeamSource() for split in source}
         adapter = source["train"].TensorAdapterConfig()
-        analysed = (data["train"], data["items"]) | beam.Flatten()
+        analysed = (data["train"], data["late"], data["items"]) | beam.Flatten()
         transform_fn = (analysed, adapter) | tft_beam.AnalyzeDataset(
             lambda inputs: preprocessing_fn(inputs, config)
         )
@@ -234,14 +253,14 @@ def _write(folder: pathlib.Path, rows: list[bytes]) -> None:
 
 @pytest.fixture(scope="session")
 def world(make_world: Callable[..., World]) -> World:
-    """Explicit ratings, categories and a numeric column: all there is."""
-    return make_world(explicit=True, categories=True, numeric=True)
+    """Explicit ratings, categories, a numeric column and an attribute: all there is."""
+    return make_world(explicit=True, categories=True, numeric=True, attributes=True)
 
 
 @pytest.fixture(scope="session")
 def bare_world(make_world: Callable[..., World]) -> World:
-    """Implicit events, no categories, no numbers: as little as there may be."""
-    return make_world(explicit=False, categories=False, numeric=False)
+    """Implicit events, no categories, numbers or attributes: as little as there may be."""
+    return make_world(explicit=False, categories=False, numeric=False, attributes=False)
 
 
 @pytest.fixture(scope="session")
@@ -251,7 +270,7 @@ def trained(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     shared = {
         "train_files": [
             str(world.folder / "transformed" / f"Split-{split}" / "*")
-            for split in (features.TRAIN_SPLIT, features.ITEMS_SPLIT)
+            for split in ("train", "late", "ranking", "items")
         ],
         "eval_files": [str(world.folder / "transformed" / f"Split-{features.EVAL_SPLIT}" / "*")],
         "transform_output": world.transform_graph,

@@ -25,9 +25,10 @@ def transformed(world: Any, split: str) -> dict[str, np.ndarray]:
     spec = data.transform_output.transformed_feature_spec()
     files = [str(path) for path in (world.folder / "transformed" / f"Split-{split}").iterdir()]
     rows = tf.data.TFRecordDataset(files, "GZIP").batch(10_000)
+    parsed = tf.io.parse_example(rows.get_single_element(), spec)
     return {
-        name: value.numpy()
-        for name, value in tf.io.parse_example(rows.get_single_element(), spec).items()
+        name: (tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value).numpy()
+        for name, value in parsed.items()
     }
 
 
@@ -38,7 +39,7 @@ def sorted_rows(columns: dict[str, np.ndarray]) -> np.ndarray:
     return matrix[np.lexsort(matrix.T[::-1])]
 
 
-@pytest.mark.parametrize("split", ["train", "eval", "queries", "users"])
+@pytest.mark.parametrize("split", ["train", "ranking", "queries", "users"])
 def test_user_features_are_equal_when_beam_and_query_parser_transform(
     any_world: Any, serialize: Callable[..., bytes], split: str
 ) -> None:
@@ -111,3 +112,31 @@ def test_vectors_are_empty_when_there_are_no_categories_or_numbers(bare_world: A
     assert not items["item_numeric"].any()
     assert not train["user_category_share"].any()
     assert (train["label_rating"] == 1.0).all()
+
+
+def test_what_was_seen_and_chosen_are_indices_when_examples_have_it(world: Any) -> None:
+    ranking, late = transformed(world, "ranking"), transformed(world, "late")
+    ids = TransformedData([], world.transform_graph).transform_output.vocabulary_by_name(
+        features.ITEM_VOCABULARY
+    )
+    raw = {tuple(row["seen_item_id"]): row for row in world.raw["ranking"]}
+    for row in range(len(raw)):
+        seen = tuple(ids[index - 1] for index in ranking["seen_index"][row])
+        chosen = [ids[index - 1] for index in ranking["chosen_index"][row]]
+        assert chosen == raw[seen]["chosen_item_id"]
+        assert ranking["chosen_label_rating"][row].tolist() == raw[seen]["chosen_rating"]
+    # Each chose 3 items, and the data has no positions.
+    assert ranking["chosen_label_position"].tolist() == [[0.0] * 3] * len(raw)
+    assert late["seen_index"].shape == late["chosen_index"].shape == (60, 0)
+
+
+def test_attributes_are_numbered_and_zero_is_unknown_when_transformed(world: Any) -> None:
+    index = transformed(world, "users")["user_attribute_index"]
+    # Users 0, 5, 10 and 15 tell nothing; 8 of the others are even and 8 odd.
+    assert index.shape == (20, 1)
+    assert np.bincount(index[:, 0]).tolist() == [4, 8, 8]
+
+
+def test_attributes_are_one_zero_when_there_are_none(bare_world: Any) -> None:
+    assert transformed(bare_world, "ranking")["user_attribute_index"].tolist() == [[0]] * 20
+    assert (transformed(bare_world, "ranking")["chosen_label_rating"] == 1.0).all()

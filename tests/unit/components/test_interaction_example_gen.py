@@ -19,7 +19,7 @@ CATALOGUE = "id,name,tags\na,A,x|y\nb,B,y\nc,C,\nd,D,x\n"
 INTERACTIONS = (
     "who,what,stars,when\nu,a,1,1\nu,b,2,2\nv,b,4,3\nu,c,3,2\nu,d,4,9\nw,a,5,5\nv,a,2,8\n"
 )
-SPLITS = ["train", "eval", "queries", "users", "items"]
+SPLITS = ["train", "late", "eval", "ranking", "queries", "users", "items"]
 
 
 def options(**changes) -> DataOptions:
@@ -32,7 +32,7 @@ def options(**changes) -> DataOptions:
             "file": "things.csv",
             "columns": {"item": "id", "title": "name", "categories": "tags"},
         },
-        "split": {"strategy": "time_per_user", "eval_fraction": 0.5},
+        "split": {"strategy": "time_per_user", "eval_fraction": 0.5, "late_fraction": 0.5},
         "max_rejected_fraction": 0.0,
     }
     for path, value in changes.items():
@@ -93,10 +93,12 @@ def test_every_split_is_written_when_the_data_is_clean(generate):
     # Held out: u's c (after b by line) and d, v's a; floor(0.5 * 1) = 0 of w.
     pairs = {
         split: sorted((e["user_id"][0], e["item_id"][0]) for e in examples[split])
-        for split in ("train", "eval")
+        for split in ("train", "late", "eval")
     }
+    # Late: u's b, half of two; floor(0.5 * 1) = 0 of v and w.
     assert pairs == {
-        "train": [("u", "a"), ("u", "b"), ("v", "b"), ("w", "a")],
+        "train": [("u", "a"), ("v", "b"), ("w", "a")],
+        "late": [("u", "b")],
         "eval": [("u", "c"), ("u", "d"), ("v", "a")],
     }
     queries = {query["user_id"][0]: query for query in examples["queries"]}
@@ -105,8 +107,11 @@ def test_every_split_is_written_when_the_data_is_clean(generate):
         "v": ["a"],
     }
     assert queries["u"]["seen_item_id"] == ["b", "a"]
+    (ranking,) = examples["ranking"]
+    assert (ranking["user_id"], ranking["seen_item_id"]) == (["u"], ["a"])
+    assert (ranking["chosen_item_id"], ranking["chosen_rating"]) == (["b"], [2.0])
     assert sorted(user["user_id"][0] for user in examples["users"]) == ["u", "v", "w"]
-    # Train: u has 2 interactions, v and w 1 each: one third of 1 1 2 is 1, two thirds 2.
+    # Training: u has 2 interactions, v and w 1 each: one third of 1 1 2 is 1, two thirds 2.
     assert (queries["u"]["user_activity"], queries["v"]["user_activity"]) == (["high"], ["medium"])
     counts = {item["item_id"][0]: item["item_interaction_count"] for item in examples["items"]}
     assert counts == {"a": [2.0], "b": [2.0], "c": [0.0], "d": [0.0]}
@@ -118,7 +123,14 @@ def test_every_split_is_written_when_the_data_is_clean(generate):
         "rows_rejected": {},
         "users": 3,
         "items": 4,
-        "examples": {"train": 4, "eval": 3, "queries": 2, "users": 3},
+        "examples": {
+            "train": 3,
+            "late": 1,
+            "eval": 3,
+            "ranking": 1,
+            "queries": 2,
+            "users": 3,
+        },
         "first_timestamp": 1,
         "last_timestamp": 9,
     }
@@ -128,7 +140,7 @@ def test_every_split_is_written_when_the_data_is_clean(generate):
 def test_the_latest_is_kept_and_the_row_is_shown_when_a_pair_comes_twice(generate):
     log = INTERACTIONS + '"v","b",5,7\r\n'
     examples, rejected = generate(options(), log)
-    assert sum(len(examples[split]) for split in ("train", "eval")) == 7
+    assert sum(len(examples[split]) for split in ("train", "late", "eval")) == 7
     lines = (rejected / "rejected.csv").read_text().splitlines()
     # The earlier one, at second 3, stands on line 4.
     assert lines == ["reason,file,line,row", 'duplicate,log.csv,4,"v,b,4,3"']
@@ -139,8 +151,10 @@ def test_files_are_read_as_one_log_when_the_pattern_matches_several(generate):
     logs = {"log1.csv": "".join(rows[:4]), "log2.csv": rows[0] + "".join(rows[4:])}
     examples, _ = generate(options(), logs)
     assert {split: len(examples[split]) for split in SPLITS} == {
-        "train": 4,
+        "train": 3,
+        "late": 1,
         "eval": 3,
+        "ranking": 1,
         "queries": 2,
         "users": 3,
         "items": 4,
@@ -166,10 +180,28 @@ def test_there_are_no_ratings_titles_or_categories_when_the_data_has_none(genera
 def test_a_user_without_a_train_part_has_no_query_when_split_by_global_time(generate):
     examples, _ = generate(options(split__strategy="global_time"))
     # Sorted times 1 2 2 3 5 8 9, floor(7 / 2) = 3 to hold out: later than 3 is eval.
+    # Late: later than 2, the second of 1 2 2 3.
+    assert [(e["user_id"], e["item_id"]) for e in examples["late"]] == [(["v"], ["b"])]
     pairs = sorted((e["user_id"][0], e["item_id"][0]) for e in examples["eval"])
     assert pairs == [("u", "d"), ("v", "a"), ("w", "a")]
     assert sorted(query["user_id"][0] for query in examples["queries"]) == ["u", "v"]
     assert len(examples["users"]) == 3
+    # v has nothing in train, the others nothing late.
+    assert examples["ranking"] == []
+
+
+def test_the_share_of_each_item_is_held_out_when_split_randomly_per_item(generate):
+    log = "who,what,stars,when\n" + "".join(
+        f"u{user},{item},4,7\n" for user in range(8) for item in "abc"[: 1 + user % 3]
+    )
+    examples, _ = generate(options(split__strategy="random_per_item"), log)
+    # a has 8 users, b 5, c 2. Half: 4, round(2.5) = 2, 1. Half of the rest 4, 3, 1: 2,
+    # round(1.5) = 2, round(0.5) = 0.
+    counts = {
+        split: [sum(e["item_id"] == [item] for e in examples[split]) for item in "abc"]
+        for split in ("train", "late", "eval")
+    }
+    assert counts == {"train": [2, 1, 1], "late": [2, 2, 0], "eval": [4, 2, 1]}
 
 
 def test_the_run_stops_and_names_the_row_when_one_is_bad_and_none_is_allowed(generate, tmp_path):
@@ -184,7 +216,7 @@ def test_the_run_goes_on_when_bad_rows_are_few_enough(generate):
     examples, rejected = generate(
         options(max_rejected_fraction=0.125), "\ufeff" + INTERACTIONS + "u,zzz,1,1\n"
     )
-    assert len(examples["train"]) == 4
+    assert len(examples["train"] + examples["late"]) == 4
     assert json.loads((rejected / "counts.json").read_text()) == {"unknown_item": 1}
 
 
@@ -209,11 +241,14 @@ def test_files_are_the_same_when_the_data_is_read_again(generate, tmp_path):
     assert contents() == first
 
 
-def test_a_user_has_all_five_splits_when_alone(generate):
-    examples, _ = generate(options(), "who,what,stars,when\nu,a,1,1\nu,b,2,2\n")
+def test_a_user_has_every_split_when_alone(generate):
+    log = "who,what,stars,when\nu,a,1,1\nu,b,2,2\nu,c,2,3\nu,d,2,4\n"
+    examples, _ = generate(options(), log)
     assert {split: len(examples[split]) for split in SPLITS} == {
         "train": 1,
-        "eval": 1,
+        "late": 1,
+        "eval": 2,
+        "ranking": 1,
         "queries": 1,
         "users": 1,
         "items": 4,
@@ -233,10 +268,10 @@ def test_interactions_see_nothing_of_each_other_when_all_have_one_timestamp(gene
     examples, _ = generate(options(), log)
     # The last half by line is held out.
     assert [e["item_id"] for e in examples["eval"]] == [["c"], ["d"]]
-    for example in examples["train"] + examples["eval"]:
+    for example in examples["train"] + examples["late"] + examples["eval"]:
         assert example["user_interaction_count"] == [0.0]
         assert "history_item_id" not in example
-    # As of the split, the query knows the train part, which stands first in the file.
+    # As of the split, the query knows all of training, which stands first in the file.
     assert examples["queries"][0]["seen_item_id"] == ["b", "a"]
 
 

@@ -69,6 +69,8 @@ def test_no_rating_and_no_optional_column_is_expected_when_the_data_has_none(bar
         "user_interaction_count",
         "history_item_id",
         "item_interaction_count",
+        "seen_item_id",
+        "chosen_item_id",
     }
 
 
@@ -87,6 +89,9 @@ def test_the_transform_schema_has_every_feature_it_reads_and_demands_none(full):
         "item_category",
         "item_interaction_count",
         "item_numeric_year",
+        "seen_item_id",
+        "chosen_item_id",
+        "chosen_rating",
     }
     for feature in made.feature:
         assert (feature.presence.min_fraction, feature.presence.min_count) == (0.0, 0)

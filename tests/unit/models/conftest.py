@@ -49,6 +49,7 @@ def interactions() -> Columns:
         features.USER_STATISTICS: np.zeros([rows, 2], np.float32),
         features.USER_CATEGORY_SHARE: np.full([rows, 2], 0.5, np.float32),
         features.USER_CATEGORY_RATING: np.zeros([rows, 2], np.float32),
+        features.USER_ATTRIBUTE_INDEX: np.zeros([rows, 1], np.int64),
         features.HISTORY_INDEX: history,
         features.ITEM_INDEX: item,
         features.LABEL_RATING: (4.0 + user % 2).astype(np.float32),
@@ -118,6 +119,7 @@ def user_inputs() -> Callable[[list[list[int]]], dict[str, tf.Tensor]]:
             features.USER_STATISTICS: tf.zeros([rows, 2]),
             features.USER_CATEGORY_SHARE: tf.fill([rows, 2], 0.5),
             features.USER_CATEGORY_RATING: tf.zeros([rows, 2]),
+            features.USER_ATTRIBUTE_INDEX: tf.zeros([rows, 1], tf.int64),
             features.HISTORY_INDEX: tf.constant(padded, tf.int64),
             features.SEEN_INDEX: tf.constant(padded, tf.int64),
         }
