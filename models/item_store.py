@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from models.id_table import id_table
@@ -11,12 +12,23 @@ from models.id_table import id_table
 
 @dataclass(frozen=True)
 class CatalogueItem:
-    """One item of the catalogue, as text."""
+    """One item of the catalogue, as text.
+
+    Attributes:
+        item_id: never empty.
+        title: the id where the catalogue has no titles.
+        categories: in the catalogue's order.
+        interactions: with it in the training data.
+        age_days: from its release to the newest interaction, None if unknown.
+        flags: marks of the catalogue that filters may name.
+    """
 
     item_id: bytes
     title: bytes
     categories: tuple[bytes, ...]
     interactions: float
+    age_days: float | None = None
+    flags: tuple[bytes, ...] = ()
 
 
 class ItemStore(tf.Module):
@@ -32,12 +44,7 @@ class ItemStore(tf.Module):
         """
         super().__init__(name="item_store")
         self._index_of = id_table(id_file)
-        names = sorted({category for item in items for category in item.categories})
-        number = {category: 1 + position for position, category in enumerate(names)}
-        width = max([len(item.categories) for item in items] + [1])
-        categories = np.zeros([len(items) + 1, width], np.int32)
-        for index, item in enumerate(items, start=1):
-            categories[index, : len(item.categories)] = [number[c] for c in item.categories]
+        names, categories = number_categories(items)
         self._ids = _table([b"", *(item.item_id for item in items)], "item_ids")
         self._titles = _table([b"", *(item.title for item in items)], "item_titles")
         self._category_names = _table([b"", *names], "category_names")
@@ -75,6 +82,27 @@ class ItemStore(tf.Module):
         wanted = tf.pad(wanted, [[0, 0], [1, 0]])
         own = tf.gather(self._categories, index)
         return tf.reduce_any(tf.gather(wanted, own, axis=1, batch_dims=1), axis=2)
+
+
+def number_categories(
+    items: Sequence[CatalogueItem],
+) -> tuple[list[bytes], npt.NDArray[np.int32]]:
+    """Numbers the categories of a catalogue.
+
+    Args:
+        items: N of them, in the order of their indices, from 1.
+
+    Returns:
+        The names of categories 1 to C, and int32 [N + 1, at least 1], the numbers of each item's
+        categories in its own order, each once, 0 pads; row 0, of the unknown item, has none.
+    """
+    own = [tuple(dict.fromkeys(item.categories)) for item in items]
+    names = sorted({category for row in own for category in row})
+    number = {category: 1 + position for position, category in enumerate(names)}
+    categories = np.zeros([len(items) + 1, max([len(row) for row in own] + [1])], np.int32)
+    for index, row in enumerate(own, start=1):
+        categories[index, : len(row)] = [number[category] for category in row]
+    return names, categories
 
 
 def _table(values: Sequence[bytes], name: str) -> tf.Variable:

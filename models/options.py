@@ -60,3 +60,39 @@ class ServingOptions(Options):
                 "Raise serving.candidates or lower serving.max_k."
             )
         return self
+
+
+class RerankingOptions(Options):
+    """How a ranked list is filtered and put into its final order.
+
+    Strengths are from 0 to 1; those of diversity and freshness are defaults, which a request may
+    override.
+    """
+
+    diversity: float = Field(0.0, ge=0.0, le=1.0)  # 0 leaves the ranker's order, 1 spreads
+    diversify_first: int = Field(50, ge=1)  # leading places that are chosen one by one
+    freshness: float = Field(0.0, ge=0.0, le=1.0)
+    freshness_half_life_days: float = Field(90.0, gt=0.0)  # age at which half the boost is left
+    popularity_penalty: float = Field(0.0, ge=0.0, le=1.0)
+    category_cap: int | None = Field(None, ge=1)  # most items of one category, where possible
+    category_cap_within: int = Field(10, ge=1)  # leading places that the cap holds for
+    exclude_categories: tuple[str, ...] = ()
+    exclude_flags: tuple[str, ...] = ()
+    min_age_days: float | None = Field(None, ge=0.0)
+    max_age_days: float | None = Field(None, ge=0.0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "RerankingOptions":
+        if self.category_cap is not None and self.category_cap_within > self.diversify_first:
+            raise ValueError(
+                f"category_cap_within must be at most diversify_first = {self.diversify_first}. "
+                f"Received: {self.category_cap_within}. Raise reranking.diversify_first or lower "
+                "reranking.category_cap_within."
+            )
+        low, high = self.min_age_days, self.max_age_days
+        if low is not None and high is not None and low > high:
+            raise ValueError(
+                f"min_age_days must be at most max_age_days = {high}. Received: {low}. "
+                "Lower reranking.min_age_days or raise reranking.max_age_days."
+            )
+        return self

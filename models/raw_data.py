@@ -1,9 +1,9 @@
 """Reads raw examples of the catalogue and of users, as the servable's stores need them."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 from models import features
@@ -34,16 +34,27 @@ def read_catalogue(split_folder: str) -> dict[bytes, CatalogueItem]:
         features.ITEM_TITLE: tf.io.FixedLenFeature([], tf.string, ""),
         features.ITEM_CATEGORY: tf.io.RaggedFeature(tf.string),
         features.ITEM_INTERACTION_COUNT: tf.io.FixedLenFeature([], tf.float32),
+        features.ITEM_AGE_DAYS: tf.io.FixedLenFeature([], tf.float32, math.nan),
+        features.ITEM_FLAG: tf.io.RaggedFeature(tf.string),
     }
     catalogue = {}
     for serialized in serialized_batches(split_folder):
         parsed = tf.io.parse_example(serialized, spec)
-        ids = parsed[features.ITEM_ID].numpy()
-        titles = parsed[features.ITEM_TITLE].numpy()
-        categories = parsed[features.ITEM_CATEGORY].to_list()
-        counts = np.asarray(parsed[features.ITEM_INTERACTION_COUNT])
-        for item_id, title, names, count in zip(ids, titles, categories, counts, strict=True):
+        columns = (
+            parsed[features.ITEM_ID].numpy(),
+            parsed[features.ITEM_TITLE].numpy(),
+            parsed[features.ITEM_CATEGORY].to_list(),
+            parsed[features.ITEM_INTERACTION_COUNT].numpy().tolist(),
+            parsed[features.ITEM_AGE_DAYS].numpy().tolist(),
+            parsed[features.ITEM_FLAG].to_list(),
+        )
+        for item_id, title, categories, count, age, flags in zip(*columns, strict=True):
             catalogue[item_id] = CatalogueItem(
-                item_id, title or item_id, tuple(names), float(count)
+                item_id=item_id,
+                title=title or item_id,
+                categories=tuple(categories),
+                interactions=count,
+                age_days=None if math.isnan(age) else age,
+                flags=tuple(flags),
             )
     return catalogue
