@@ -24,8 +24,14 @@ MOST_POPULAR = "most_popular"
 _EVALUATE_OUTPUTS = (
     contract.RECOMMENDED_ITEM_ID,
     contract.POPULAR_ITEM_ID,
+    contract.HISTORY_ONLY_ITEM_ID,
+    contract.CATEGORIES_ONLY_ITEM_ID,
+    contract.RECOMMENDED_INTERACTIONS,
+    contract.CHOSEN_INTERACTIONS,
     contract.CHOSEN_PREDICTED_RATING,
+    contract.INTRA_LIST_DISTANCE,
     contract.CATALOGUE_SIZE,
+    contract.TOTAL_INTERACTIONS,
 )
 
 

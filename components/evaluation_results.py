@@ -3,13 +3,15 @@
 import dataclasses
 import json
 import math
+from collections.abc import Iterator
 
 import tensorflow_model_analysis as tfma
 
-from components.evaluation import BASELINE, CANDIDATE
+from components.evaluation import BASELINE, CANDIDATE, JUDGED_TWINS
 from models.metrics import names
 
 OVERALL = "overall"
+_DIFFERENCE = "_diff"  # TFMA's: follows the name of a metric in the change from the baseline
 
 Metrics = dict[str, float]
 
@@ -20,7 +22,7 @@ class Verdict:
 
     metric: str
     kind: str  # floor, ceiling, max_drop or max_relative_drop
-    value: float  # the metric; for drops, the change from the baseline
+    value: float  # the metric; for drops, the change from the baseline; NaN if not measured
     bound: float
     passed: bool
 
@@ -28,7 +30,8 @@ class Verdict:
     def sentence(self) -> str:
         """The verdict in plain words."""
         if math.isnan(self.value):
-            return f"{self.metric} could not be measured."
+            ending = ", so it is not judged." if self.passed else "."
+            return f"{self.metric} could not be measured{ending}"
         ending = "which it is." if self.passed else "which it is not."
         if self.kind == "floor":
             return (
@@ -36,7 +39,7 @@ class Verdict:
             )
         if self.kind == "ceiling":
             return f"{self.metric} is {self.value:.4f}; it must be at most {self.bound:g}, {ending}"
-        limit = "at most" if self.metric in names.LOWER_IS_BETTER else "at least"
+        limit = "at most" if names.lower_is_better(self.metric) else "at least"
         unit = " of the baseline's value" if self.kind == "max_relative_drop" else ""
         return (
             f"{self.metric} differs from the baseline by {self.value:+.4f}{unit}; "
@@ -71,11 +74,23 @@ def read_evaluation(path: str) -> EvaluationResults:
                 if "doubleValue" in value
             }
     overall = metrics.get(OVERALL, {})
+    verdicts = _verdicts(result.config, overall.get(CANDIDATE, {}), overall.get(BASELINE, {}))
     return EvaluationResults(
-        metrics=metrics,
-        verdicts=_verdicts(result.config, overall.get(CANDIDATE, {}), overall.get(BASELINE, {})),
+        metrics={
+            slice_name: {model: _without_twins(values) for model, values in by_model.items()}
+            for slice_name, by_model in metrics.items()
+        },
+        verdicts=verdicts,
         passed=tfma.load_validation_result(path).validation_ok,
     )
+
+
+def _without_twins(metrics: Metrics) -> Metrics:
+    return {
+        name: value
+        for name, value in metrics.items()
+        if name.removesuffix(_DIFFERENCE) not in JUDGED_TWINS
+    }
 
 
 def _slice_name(slice_key: tuple[tuple[str, str], ...]) -> str:
@@ -84,30 +99,46 @@ def _slice_name(slice_key: tuple[tuple[str, str], ...]) -> str:
 
 def _verdicts(config: tfma.EvalConfig, candidate: Metrics, baseline: Metrics) -> list[Verdict]:
     """Judges each bound by itself, as TFMA does; TFMA keeps the failed ones alone."""
-    nan = float("nan")
     verdicts = []
     for metric in config.metrics_specs[0].metrics:
         for sliced in metric.per_slice_thresholds:
-            name = json.loads(metric.config)["name"]
-            value = candidate.get(name, nan)
-            bounds = sliced.threshold.value_threshold
-            if bounds.HasField("lower_bound"):
-                bound = bounds.lower_bound.value
-                verdicts.append(Verdict(name, "floor", value, bound, value >= bound))
-            if bounds.HasField("upper_bound"):
-                bound = bounds.upper_bound.value
-                verdicts.append(Verdict(name, "ceiling", value, bound, value <= bound))
-            change = sliced.threshold.change_threshold
-            difference = candidate.get(f"{name}_diff", nan)
-            lower_is_better = change.direction == tfma.MetricDirection.LOWER_IS_BETTER
-            if change.HasField("absolute"):
-                bound = change.absolute.value
-                kept = difference <= bound if lower_is_better else difference >= bound
-                verdicts.append(Verdict(name, "max_drop", difference, bound, kept))
-            if change.HasField("relative"):
-                bound = change.relative.value
-                before = baseline.get(name, nan)
-                share = difference / before if before else nan
-                kept = share <= bound if lower_is_better else share >= bound
-                verdicts.append(Verdict(name, "max_relative_drop", share, bound, kept))
+            judged = json.loads(metric.config)["name"]
+            name = JUDGED_TWINS.get(judged, judged)
+            for kind, bound, lower_is_better in _bounds(sliced.threshold):
+                value = _value(judged, kind, candidate, baseline)
+                verdicts.append(
+                    Verdict(
+                        name,
+                        kind,
+                        _value(name, kind, candidate, baseline),
+                        bound,
+                        value <= bound if lower_is_better else value >= bound,
+                    )
+                )
     return verdicts
+
+
+def _bounds(threshold: tfma.MetricThreshold) -> Iterator[tuple[str, float, bool]]:
+    """Yields kind, bound and whether a value must not be above it."""
+    value, change = threshold.value_threshold, threshold.change_threshold
+    lower_is_better = change.direction == tfma.MetricDirection.LOWER_IS_BETTER
+    if value.HasField("lower_bound"):
+        yield "floor", value.lower_bound.value, False
+    if value.HasField("upper_bound"):
+        yield "ceiling", value.upper_bound.value, True
+    if change.HasField("absolute"):
+        yield "max_drop", change.absolute.value, lower_is_better
+    if change.HasField("relative"):
+        yield "max_relative_drop", change.relative.value, lower_is_better
+
+
+def _value(name: str, kind: str, candidate: Metrics, baseline: Metrics) -> float:
+    """Returns what a bound of a kind is on; NaN where it was not measured."""
+    nan = float("nan")
+    if kind in ("floor", "ceiling"):
+        return candidate.get(name, nan)
+    difference = candidate.get(name + _DIFFERENCE, nan)
+    if kind == "max_drop":
+        return difference
+    before = baseline.get(name, nan)
+    return difference / before if before else nan

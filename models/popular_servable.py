@@ -49,6 +49,8 @@ class _PopularServable(tf.Module):
         self._mean_rating = mean_rating
         self._popular = PopularItems(counts)
         # Index 0 stands for no item, whose id is "".
+        padded_counts = np.concatenate([[0.0], np.asarray(counts, np.float32)])
+        self._interactions = tf.Variable(padded_counts, trainable=False, dtype=tf.float32)
         self._item_id = tf.Variable([b"", *item_ids], trainable=False, dtype=tf.string)
         self._item_index = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
@@ -70,11 +72,19 @@ class _PopularServable(tf.Module):
         index, _ = self._popular.top(seen, tf.constant(contract.EVALUATED_LIST_LENGTH))
         item_id = tf.gather(self._item_id, index)
         chosen = parsed[features.CHOSEN_ITEM_ID].to_tensor(b"")
+        counted = tf.gather(self._interactions, self._item_index.lookup(chosen))
+        rows = tf.shape(examples)
         return {
             contract.RECOMMENDED_ITEM_ID: item_id,
             contract.POPULAR_ITEM_ID: item_id,
+            # What is popular does not depend on what is known of the user.
+            contract.HISTORY_ONLY_ITEM_ID: item_id,
+            contract.CATEGORIES_ONLY_ITEM_ID: item_id,
+            contract.RECOMMENDED_INTERACTIONS: tf.gather(self._interactions, index),
+            contract.CHOSEN_INTERACTIONS: tf.where(chosen == b"", -1.0, counted),
             contract.CHOSEN_PREDICTED_RATING: tf.where(chosen == b"", 0.0, self._mean_rating),
-            contract.CATALOGUE_SIZE: tf.fill(
-                [tf.shape(examples)[0]], tf.constant(self._size, tf.int64)
-            ),
+            # There are no embeddings to tell items apart by.
+            contract.INTRA_LIST_DISTANCE: tf.zeros(rows),
+            contract.CATALOGUE_SIZE: tf.fill(rows, tf.constant(self._size, tf.int64)),
+            contract.TOTAL_INTERACTIONS: tf.fill(rows, tf.reduce_sum(self._interactions)),
         }

@@ -12,10 +12,28 @@ from models import contract
 Array = npt.NDArray[Any]
 
 
+def checked_k(k: int) -> int:
+    """Returns a cut-off that the evaluated lists allow.
+
+    Raises:
+        ValueError: if they are shorter, or it is below 1.
+    """
+    if not 1 <= k <= contract.EVALUATED_LIST_LENGTH:
+        raise ValueError(
+            f"k must be between 1 and {contract.EVALUATED_LIST_LENGTH}, the length of the "
+            f"evaluated lists. Received: {k}. Cut the lists within their length."
+        )
+    return k
+
+
+def labels(inputs: tfma.metrics.StandardMetricInputs, model_name: str) -> list[bytes]:
+    """Returns the items the user chose as they stand in the query, b"" pads."""
+    return _flat(inputs.get_labels(model_name)).tolist()
+
+
 def chosen_items(inputs: tfma.metrics.StandardMetricInputs, model_name: str) -> list[bytes]:
     """Returns the distinct items the user chose, b"" pads left out."""
-    labels = _flat(inputs.get_labels(model_name))
-    return [item for item in dict.fromkeys(labels.tolist()) if item]
+    return [item for item in dict.fromkeys(labels(inputs, model_name)) if item]
 
 
 def output(inputs: tfma.metrics.StandardMetricInputs, model_name: str, name: str) -> Array:

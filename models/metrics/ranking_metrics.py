@@ -18,7 +18,7 @@ class RecallAtK(tfma.metrics.Metric):
 
     def __init__(self, k: int, name: str | None = None, output: str = contract.RECOMMENDED_ITEM_ID):
         """Takes the cut-off, the metric's name (recall@k) and the list to judge."""
-        super().__init__(_recall, name=name or f"recall@{_checked(k)}", k=k, output=output)
+        super().__init__(_recall, name=name or f"recall@{inputs.checked_k(k)}", k=k, output=output)
 
 
 class NDCGAtK(tfma.metrics.Metric):
@@ -26,7 +26,7 @@ class NDCGAtK(tfma.metrics.Metric):
 
     def __init__(self, k: int, name: str | None = None, output: str = contract.RECOMMENDED_ITEM_ID):
         """Takes the cut-off, the metric's name (ndcg@k) and the list to judge."""
-        super().__init__(_ndcg, name=name or f"ndcg@{_checked(k)}", k=k, output=output)
+        super().__init__(_ndcg, name=name or f"ndcg@{inputs.checked_k(k)}", k=k, output=output)
 
 
 class HitRateAtK(tfma.metrics.Metric):
@@ -34,7 +34,9 @@ class HitRateAtK(tfma.metrics.Metric):
 
     def __init__(self, k: int, name: str | None = None, output: str = contract.RECOMMENDED_ITEM_ID):
         """Takes the cut-off, the metric's name (hit_rate@k) and the list to judge."""
-        super().__init__(_hit_rate, name=name or f"hit_rate@{_checked(k)}", k=k, output=output)
+        super().__init__(
+            _hit_rate, name=name or f"hit_rate@{inputs.checked_k(k)}", k=k, output=output
+        )
 
 
 class MeanReciprocalRank(tfma.metrics.Metric):
@@ -54,16 +56,9 @@ class NDCGLiftAtK(tfma.metrics.Metric):
 
     def __init__(self, k: int, name: str | None = None):
         """Takes the cut-off and the metric's name (ndcg@k_lift_over_popular)."""
-        super().__init__(_ndcg_lift, name=name or f"ndcg@{_checked(k)}_lift_over_popular", k=k)
-
-
-def _checked(k: int) -> int:
-    if not 1 <= k <= contract.EVALUATED_LIST_LENGTH:
-        raise ValueError(
-            f"k must be between 1 and {contract.EVALUATED_LIST_LENGTH}, the length of the "
-            f"evaluated lists. Received: {k}."
+        super().__init__(
+            _ndcg_lift, name=name or f"ndcg@{inputs.checked_k(k)}_lift_over_popular", k=k
         )
-    return k
 
 
 # TFMA reads the argument names of these functions to know what to pass.
@@ -79,7 +74,7 @@ def _ndcg(
     name: str, k: int, output: str, model_names: list[str] | None = None
 ) -> tfma.metrics.MetricComputations:
     return user_mean_computations(
-        name, model_names, functools.partial(_user_ndcg, k=k, output=output)
+        name, model_names, functools.partial(user_ndcg, k=k, output=output)
     )
 
 
@@ -119,9 +114,10 @@ def _user_recall(
     return ranking.recall(ranks, chosen_count, k) if chosen_count else None
 
 
-def _user_ndcg(
+def user_ndcg(
     element: tfma.metrics.StandardMetricInputs, model_name: str, k: int, output: str
 ) -> float | None:
+    """Returns nDCG of the first k of a list output for one user, None if they chose nothing."""
     ranks, chosen_count = _ranks(element, model_name, output)
     return ranking.ndcg(ranks, chosen_count, k) if chosen_count else None
 
@@ -143,6 +139,6 @@ def _user_reciprocal_rank(
 def _user_ndcg_lift(
     element: tfma.metrics.StandardMetricInputs, model_name: str, k: int
 ) -> float | None:
-    recommended = _user_ndcg(element, model_name, k, contract.RECOMMENDED_ITEM_ID)
-    popular = _user_ndcg(element, model_name, k, contract.POPULAR_ITEM_ID)
+    recommended = user_ndcg(element, model_name, k, contract.RECOMMENDED_ITEM_ID)
+    popular = user_ndcg(element, model_name, k, contract.POPULAR_ITEM_ID)
     return None if recommended is None or popular is None else recommended - popular

@@ -10,12 +10,24 @@ UserValue = Callable[[tfma.metrics.StandardMetricInputs, str], float | None]
 
 
 class UserMeanCombiner(beam.CombineFn):
-    """Mean of a number per user; NaN where there is no user."""
+    """Mean of a number per user."""
 
-    def __init__(self, key: tfma.metrics.MetricKey, user_value: UserValue):
-        """Takes the metric's key and what to compute per user (None leaves the user out)."""
+    def __init__(
+        self,
+        key: tfma.metrics.MetricKey,
+        user_value: UserValue,
+        without_users: float = float("nan"),
+    ):
+        """Takes what to average.
+
+        Args:
+            key: the metric's.
+            user_value: computes one user's number; None leaves the user out.
+            without_users: the mean where no user is left.
+        """
         self._key = key
         self._user_value = user_value
+        self._without_users = without_users
 
     def create_accumulator(self) -> Accumulator:
         """Returns the empty sum."""
@@ -41,7 +53,7 @@ class UserMeanCombiner(beam.CombineFn):
     def extract_output(self, accumulator: Accumulator) -> dict[tfma.metrics.MetricKey, float]:
         """Returns the mean under the metric's key."""
         total, users = accumulator
-        return {self._key: total / users if users else float("nan")}
+        return {self._key: total / users if users else self._without_users}
 
 
 def user_mean_computations(

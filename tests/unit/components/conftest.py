@@ -129,10 +129,18 @@ def model_artifact() -> Callable[[pathlib.Path], Any]:
 
 @pytest.fixture(scope="session")
 def save_candidate() -> Callable[[pathlib.Path, str], None]:
-    """Writes a SavedModel that recommends what was chosen ("oracle") or what is popular."""
+    """Writes a SavedModel.
+
+    It recommends what was chosen ("oracle"), what is popular ("popular"), or to everyone one list
+    that holds what anybody chose, out of a large catalogue ("same").
+    """
     import tensorflow as tf
 
     from models import contract, features
+
+    def one_list(items: list[bytes], users: tf.Tensor) -> tf.Tensor:
+        padded = items + [b""] * (EVALUATED_LENGTH - len(items))
+        return tf.tile(tf.constant([padded]), [users, 1])
 
     class Candidate(tf.Module):
         def __init__(self, kind: str) -> None:
@@ -144,15 +152,27 @@ def save_candidate() -> Callable[[pathlib.Path, str], None]:
             spec = {features.CHOSEN_ITEM_ID: tf.io.RaggedFeature(tf.string)}
             chosen = tf.io.parse_example(examples, spec)[features.CHOSEN_ITEM_ID].to_tensor(b"")
             users = tf.shape(examples)[0]
-            popular = tf.constant([POPULAR + [b""] * (EVALUATED_LENGTH - len(POPULAR))])
-            popular = tf.tile(popular, [users, 1])
             padding = tf.fill([users, EVALUATED_LENGTH - tf.shape(chosen)[1]], b"")
-            oracle = tf.concat([chosen, padding], axis=1)
+            lists = {
+                "oracle": tf.concat([chosen, padding], axis=1),
+                "popular": one_list(POPULAR, users),
+                "same": one_list(POPULAR[::-1], users),
+            }
+            recommended = lists[self.kind]
+            same = self.kind == "same"
             return {
-                contract.RECOMMENDED_ITEM_ID: oracle if self.kind == "oracle" else popular,
-                contract.POPULAR_ITEM_ID: popular,
+                contract.RECOMMENDED_ITEM_ID: recommended,
+                contract.POPULAR_ITEM_ID: lists["popular"],
+                contract.HISTORY_ONLY_ITEM_ID: lists["popular"],
+                contract.CATEGORIES_ONLY_ITEM_ID: lists["popular"],
+                contract.RECOMMENDED_INTERACTIONS: tf.where(recommended == b"", 0.0, 30.0),
+                contract.CHOSEN_INTERACTIONS: tf.where(chosen == b"", -1.0, 30.0),
                 contract.CHOSEN_PREDICTED_RATING: tf.where(chosen == b"", 0.0, 3.0),
-                contract.CATALOGUE_SIZE: tf.fill([users], tf.constant(5, tf.int64)),
+                contract.INTRA_LIST_DISTANCE: tf.fill([users], 0.0 if same else 0.5),
+                contract.CATALOGUE_SIZE: tf.fill(
+                    [users], tf.constant(1_000_000 if same else 5, tf.int64)
+                ),
+                contract.TOTAL_INTERACTIONS: tf.fill([users], 120.0),
             }
 
         @tf.function(

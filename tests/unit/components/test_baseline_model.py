@@ -99,7 +99,7 @@ class _FewOutputs(tf.Module):
     ("model", "signature", "reason"),
     [
         (_OtherFeatures, contract.EVALUATE, "feature_of_old"),
-        (_FewOutputs, contract.EVALUATE, "lacks catalogue_size, chosen_predicted_rating, popular"),
+        (_FewOutputs, contract.EVALUATE, "lacks catalogue_size, categories_only_item_id, chosen_"),
         (_FewOutputs, "other", "has no signature 'evaluate'"),
     ],
 )

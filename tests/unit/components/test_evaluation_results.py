@@ -28,6 +28,15 @@ from components.evaluation_results import Verdict
             Verdict("mrr", "floor", float("nan"), 0.1, False),
             "mrr could not be measured.",
         ),
+        (
+            Verdict("cold_item_recall@100", "floor", float("nan"), 0.1, True),
+            "cold_item_recall@100 could not be measured, so it is not judged.",
+        ),
+        (
+            Verdict("ndcg@10_gap_by_country", "max_drop", 0.02, 0.01, False),
+            "ndcg@10_gap_by_country differs from the baseline by +0.0200; that must be at most "
+            "+0.01, which it is not.",
+        ),
     ],
 )
 def test_verdict_is_a_sentence_when_read(verdict: Verdict, sentence: str) -> None:

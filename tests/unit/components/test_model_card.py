@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 import os
 import pathlib
 from html.parser import HTMLParser
@@ -103,10 +104,12 @@ def test_numbers_are_those_of_tfma_when_written(pushed_card, blessed) -> None:
         for key, values in result.slicing_metrics:
             name = ", ".join(f"{feature}={value}" for feature, value in key) or "overall"
             for metric, value in values[""][""].items():
-                assert metrics["metrics"][name][model][metric] == value["doubleValue"]
+                number = float(value["doubleValue"])
+                expected = number if math.isfinite(number) else None
+                assert metrics["metrics"][name][model][metric] == expected
                 compared += 1
-    # 5 slices; 12 metrics of either model, and the candidate's 12 differences.
-    assert compared == 5 * (12 + 12 + 12)
+    # 5 slices; 20 metrics of either model, and the candidate's 20 differences.
+    assert compared == 5 * (20 + 20 + 20)
 
 
 def test_decision_and_thresholds_are_written_when_pushed(pushed_card) -> None:
@@ -114,15 +117,15 @@ def test_decision_and_thresholds_are_written_when_pushed(pushed_card) -> None:
     assert metrics["decision"] == "pushed"
     assert metrics["pushed_path"] == "/serving/42"
     assert metrics["baseline"]["source"] == "most_popular"
-    # Two floors, a ceiling, two drops and the lift.
-    assert len(metrics["thresholds"]) == 6
+    # Five floors, two ceilings, three drops and the lift.
+    assert len(metrics["thresholds"]) == 11
     assert all(row["passed"] for row in metrics["thresholds"])
     assert metrics["data"]["rejected"] == {"interactions": {"bad_rating": 2}, "items": {}}
 
 
 def test_page_says_pushed_first_when_pushed(pushed_card) -> None:
     text = " ".join(pushed_card[1].text.split())
-    assert "Pushed All 6 bounds on the metrics were kept" in text
+    assert "Pushed All 11 bounds on the metrics were kept" in text
     assert "Version 42 is in /serving/42" in text
     assert "bad_rating 2" in text
     assert "1970-01-01 00:00 UTC" in text
@@ -133,10 +136,23 @@ def test_page_says_why_first_when_refused(refused_card) -> None:
     metrics, page = refused_card
     assert metrics["decision"] == "refused"
     assert metrics["pushed_path"] is None
-    assert len(metrics["reasons"]) == 3
+    assert len(metrics["reasons"]) == 4
     text = " ".join(page.text.split())
     assert "Refused: nothing was pushed ndcg@10 differs from the baseline by -0.0990" in text
     assert "ndcg@10_lift_over_popular is 0.0000; it must be at least 0.001, which it is not" in text
+
+
+def test_metrics_come_by_group_when_the_page_is_read(refused_card) -> None:
+    text = " ".join(refused_card[1].text.split())
+    titles = ["Accuracy", "Ratings", "Cold start", "Beyond accuracy", "Fairness"]
+    places = [text.index(f"{title} ") for title in titles]
+    assert places == sorted(places)
+    # Nobody chose a new item.
+    assert "cold_item_recall@100 – –" in text
+    assert "exposure_gini@10 less is better" in text
+    assert "✗ at least 0.1" in text
+    assert "✗ change at least -0.1 of the baseline's" in text
+    assert "✓ at most 0.9999" in text
 
 
 def test_markup_is_shown_as_text_when_titles_hold_some(pushed_card) -> None:

@@ -36,6 +36,24 @@ def test_evaluate_leaves_seen_items_out_when_queries_differ(signatures) -> None:
     assert found[contract.CATALOGUE_SIZE].numpy().tolist() == [3, 3]
 
 
+def test_evaluate_tells_how_popular_items_are_when_metrics_ask(signatures) -> None:
+    queries = tf.constant([query([b"b"], [b"a"]), query([], [b"c", b"new", b"a"])])
+    found = {name: value.numpy() for name, value in signatures["evaluate"](queries).items()}
+    # a has 1 interaction, b 5 and c 3: 9 in all. 0 pads, as do -1 the chosen.
+    assert found[contract.RECOMMENDED_INTERACTIONS].shape == (2, 100)
+    assert found[contract.RECOMMENDED_INTERACTIONS][:, :4].tolist() == [[3, 1, 0, 0], [5, 3, 1, 0]]
+    assert found[contract.CHOSEN_INTERACTIONS].tolist() == [[1, -1, -1], [3, 0, 1]]
+    assert found[contract.TOTAL_INTERACTIONS].tolist() == [9, 9]
+    assert found[contract.INTRA_LIST_DISTANCE].tolist() == [0, 0]
+
+
+def test_evaluate_gives_one_list_when_less_is_known_of_the_user(signatures) -> None:
+    found = signatures["evaluate"](tf.constant([query([b"b"], [b"a"])]))
+    expected = found[contract.RECOMMENDED_ITEM_ID].numpy().tolist()
+    for name in (contract.HISTORY_ONLY_ITEM_ID, contract.CATEGORIES_ONLY_ITEM_ID):
+        assert found[name].numpy().tolist() == expected
+
+
 @pytest.mark.parametrize(
     ("item_ids", "counts"), [([b"a", b"a"], [1.0, 2.0]), ([b"a", b"b"], [1.0])]
 )

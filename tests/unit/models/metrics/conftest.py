@@ -45,7 +45,14 @@ def user() -> Callable[..., dict[str, Any]]:
         ratings: list[float] | None = None,
         predicted: list[float] | None = None,
         catalogue_size: int = 10,
+        interactions: list[float] | None = None,
+        chosen_interactions: list[float] | None = None,
+        distance: float = 0.0,
+        **query: list[bytes],
     ) -> dict[str, Any]:
+        given = {name: np.array(value, dtype=object) for name, value in query.items()}
+        if ratings is not None:
+            given[features.CHOSEN_RATING] = np.array(ratings, np.float32)
         return {
             "labels": np.array(chosen, dtype=object),
             "predictions": {
@@ -53,10 +60,29 @@ def user() -> Callable[..., dict[str, Any]]:
                 contract.POPULAR_ITEM_ID: np.array(popular or [b""], dtype=object),
                 contract.CHOSEN_PREDICTED_RATING: np.array(predicted or [], np.float32),
                 contract.CATALOGUE_SIZE: np.array([catalogue_size]),
+                contract.RECOMMENDED_INTERACTIONS: np.array(interactions or [], np.float32),
+                contract.CHOSEN_INTERACTIONS: np.array(chosen_interactions or [], np.float32),
+                contract.INTRA_LIST_DISTANCE: np.array([distance], np.float32),
+                contract.TOTAL_INTERACTIONS: np.array([64.0], np.float32),
             },
-            "features": {}
-            if ratings is None
-            else {features.CHOSEN_RATING: np.array(ratings, np.float32)},
+            "features": given,
+        }
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def two_models() -> Callable[..., dict[str, Any]]:
+    """Makes the extracts of a candidate and a baseline out of each one's alone."""
+
+    def make(candidate: dict[str, Any], baseline: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "labels": {"candidate": candidate["labels"], "baseline": baseline["labels"]},
+            "predictions": {
+                "candidate": candidate["predictions"],
+                "baseline": baseline["predictions"],
+            },
+            "features": candidate["features"],
         }
 
     return make

@@ -60,12 +60,8 @@ def test_metric_is_nan_when_there_is_no_user(evaluate) -> None:
     assert math.isnan(evaluate(NDCGAtK(k=10), [], [""])["ndcg@10"])
 
 
-def test_models_are_told_apart_when_there_are_two(evaluate, user) -> None:
-    good, bad = user([b"a"], [b"a"]), user([b"a"], [b"b"])
-    both = {
-        "labels": {"candidate": good["labels"], "baseline": good["labels"]},
-        "predictions": {"candidate": good["predictions"], "baseline": bad["predictions"]},
-    }
+def test_models_are_told_apart_when_there_are_two(evaluate, user, two_models) -> None:
+    both = two_models(user([b"a"], [b"a"]), user([b"a"], [b"b"]))
     found = evaluate(RecallAtK(k=10), [both], ["candidate", "baseline"])
     assert found == {"candidate/recall@10": 1.0, "baseline/recall@10": 0.0}
 
