@@ -116,17 +116,20 @@ def time_per_user(
 def write_train_folder(
     dataset: Dataset, held_out: NDArray[np.bool_], data: Path, out: Path, options: DataOptions
 ) -> None:
-    """Writes a data folder without the held-out interactions and with the whole catalogue.
+    """Writes a data folder without the held-out interactions, with the whole catalogue and users.
 
     Args:
         dataset: what was read from `data`.
         held_out: bool [N], true for the rows to leave out.
-        data: the folder that the catalogue is copied from.
+        data: the folder that the catalogue and the users are copied from.
         out: the folder to write, created if missing.
         options: names of the files.
     """
     train = dataset.table.filter(pa.array(~held_out))
-    for source in _matches(data, options.catalogue.file):
+    whole = _matches(data, options.catalogue.file)
+    if options.users and (options.users.required or any(data.glob(options.users.file))):
+        whole += _matches(data, options.users.file)
+    for source in whole:
         target = out / source.relative_to(data)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)

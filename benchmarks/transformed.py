@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from benchmarks.processes import BenchmarkError
-from components.csv_reader import find_files
+from components.data_files import data_files
 from models import features
 from models.id_table import id_table
 from models.query_parser import QueryParser
@@ -111,11 +111,7 @@ def open_transformed(artifacts: Path) -> Transformed:
 
 def _run_inputs(config: Config, data_dir: Path, output: Path) -> RunInputs:
     layout = OutputLayout(output)
-    files = [
-        Path(path)
-        for key in ("interactions", "catalogue")
-        for path, _ in find_files(str(data_dir), getattr(config.data, key).file, f"data.{key}.file")
-    ]
+    files = map(Path, data_files(str(data_dir), config.data))
     return RunInputs(
         data_dir=str(data_dir),
         data_fingerprint=data_fingerprint(data_dir, files),

@@ -74,16 +74,18 @@ class Records:
     malformed: list[RejectedRow] = field(default_factory=list)
 
 
-def find_files(data_dir: str, pattern: str, key: str) -> list[tuple[str, str]]:
+def find_files(
+    data_dir: str, pattern: str, key: str, required: bool = True
+) -> list[tuple[str, str]]:
     """Returns (path, path inside `data_dir`) of the files that match `pattern`, sorted.
 
     Only the pattern may have wildcards: the folder's name means itself.
 
     Raises:
-        DataError: if none matches, or one is empty.
+        DataError: if none matches though it is required, or one is empty.
     """
     found = sorted(_match(data_dir, pattern), key=lambda m: m.path)
-    if not found:
+    if not found and required:
         raise DataError(
             f"{os.path.join(data_dir, pattern)}: no such file. "
             f"Expected it under the data folder {data_dir}. "

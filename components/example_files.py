@@ -4,9 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 from tfx import types
 from tfx.components.example_gen.utils import (
     FILE_FORMAT_PROPERTY_NAME,
@@ -81,18 +79,3 @@ def read_catalogue(uri: str) -> Catalogue:
         names = {name.decode() for name in values[features.ITEM_CATEGORY].bytes_list.value}
         catalogue.categories.append(sorted(names))
     return catalogue
-
-
-def with_interaction_counts(
-    items: Iterable[tf.train.Example], counts: NDArray[np.int64]
-) -> Iterator[bytes]:
-    """Adds each item's interactions in the train split to its Example.
-
-    Args:
-        items: the catalogue's Examples.
-        counts: int64 [n], in the same order.
-    """
-    for item, count in zip(items, counts, strict=True):
-        feature = item.features.feature[features.ITEM_INTERACTION_COUNT]
-        feature.float_list.value.append(float(count))
-        yield item.SerializeToString(deterministic=True)

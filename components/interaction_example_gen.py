@@ -14,27 +14,28 @@ from components import (
     csv_reader,
     example_files,
     interaction_draws,
-    interaction_passes,
+    item_examples,
+    profile_pass,
+    read_pass,
     rejects,
     splits,
     staging,
+    write_pass,
 )
 from components.annotations import InputArtifact, OutputArtifact, Parameter
 from components.artifacts import RejectedRows
 from components.beam_annotations import BeamComponentParameter, beam_component
-from components.csv_reader import FileChunk
 from components.errors import DataError
-from components.interaction_passes import ReadPlan
-from components.interaction_rows import ColumnPositions
+from components.example_files import Catalogue
 from components.options import DataOptions
+from components.rejects import Rejections
 from components.splits import Bounds
 from models import features
 from models.progress import report
 
-BUCKET_BYTES = 2 << 20  # of input a bucket of users: its Examples fit in memory many times
 SUMMARY_FILE = "summary.json"
-_SUMMARY = "summary"  # staged: item counts and example counts
-_KEY = "data.interactions"
+_SUMMARY = "summary"  # staged: item statistics and example counts
+_PROFILE_REJECTS = "profile-rejects"  # a folder beside what was staged of the interactions
 
 
 @beam_component
@@ -52,7 +53,7 @@ def InteractionExampleGen(  # noqa: N802  TFX names components like classes
     Args:
         catalogue: output of CatalogExampleGen.
         examples: receives the splits train, late, eval, ranking, queries, users and items; the last
-            is the catalogue with each item's interactions in train and late counted.
+            is the catalogue with each item's interactions in train and late counted, and its age.
         rejected: receives the rows left out, and `summary.json`: what was read, and what became
             of it.
         data_dir: the folder that the file pattern in the options is relative to.
@@ -66,7 +67,7 @@ def InteractionExampleGen(  # noqa: N802  TFX names components like classes
             no user to evaluate on.
     """
     options = DataOptions.model_validate_json(options_json)
-    example_files.declare_splits(examples, [*interaction_passes.USER_SPLITS, features.ITEMS_SPLIT])
+    example_files.declare_splits(examples, [*write_pass.USER_SPLITS, features.ITEMS_SPLIT])
     write_interactions(beam_pipeline, catalogue.uri, data_dir, options, examples.uri, rejected.uri)
 
 
@@ -85,71 +86,74 @@ def write_interactions(
             no user to evaluate on.
     """
     catalogue = example_files.read_catalogue(catalogue_uri)
-    # A Beam pipeline runs once; the second pass takes the settings of the first.
-    second = Pipeline(runner=pipeline.runner, options=pipeline._options)
     with staging.folder_in(rejected_uri) as folder:
-        plan = plan_reading(data_dir, options, folder)
-        report(f"reading {csv_reader.describe(plan.chunks)}")
-        interaction_passes.read_pass(pipeline, plan, options, catalogue)
-        rejected = rejects.collect(folder)
-        rejects.check_rejected(
-            rejected, options.max_rejected_fraction, options.interactions.file, rejected_uri
-        )
+        rejected = _read(pipeline, data_dir, options, catalogue, folder, rejected_uri)
         users, timestamps = _users_and_times(folder)
         report(f"writing the examples of {users:,} users and {len(timestamps):,} interactions")
         bounds = _find_bounds(folder, timestamps, catalogue.ids, options)
-        summary_path = os.path.join(folder, _SUMMARY)
-        interaction_passes.write_pass(second, folder, options, catalogue, bounds, uri, summary_path)
-        item_counts, counts = staging.load(summary_path)
+        path = os.path.join(folder, _SUMMARY)
+        write_pass.write_user_examples(
+            _another(pipeline), folder, options, catalogue, bounds, uri, path
+        )
+        statistics, counts = staging.load(path)
         _check_queries(counts, options)
-        rejects.write_rejected(rejected_uri, rejected)
-    _write_items(catalogue_uri, uri, item_counts)
+        rejects.write_rejected(rejected_uri, *rejected)
+    newest = int(timestamps.max())
+    items = example_files.read_examples(catalogue_uri, features.ITEMS_SPLIT)
+    example_files.write_examples(
+        example_files.shard_path(uri, features.ITEMS_SPLIT, 0, 1),
+        item_examples.with_statistics(items, statistics, newest),
+    )
+    interactions, profiles = rejected
     summary = {
-        "rows_read": rejected.rows_read,
+        "rows_read": interactions.rows_read,
         "rows_accepted": len(timestamps),
-        "rows_rejected": rejected.counts,
+        "rows_rejected": interactions.counts,
+        "profile_rows_read": profiles.rows_read,
+        "profile_rows_rejected": profiles.counts,
         "users": counts[features.USERS_SPLIT],
         "items": len(catalogue.ids),
-        "examples": {split: counts[split] for split in interaction_passes.USER_SPLITS},
+        "examples": {split: counts[split] for split in write_pass.USER_SPLITS},
         "first_timestamp": int(timestamps.min()),
-        "last_timestamp": int(timestamps.max()),
+        "last_timestamp": newest,
     }
     with fileio.open(os.path.join(rejected_uri, SUMMARY_FILE), "w") as file:
         file.write(json.dumps(summary, indent=2) + "\n")
 
 
-def plan_reading(data_dir: str, options: DataOptions, folder: str) -> ReadPlan:
-    """Finds the files and their columns and divides them into chunks.
+def _read(
+    pipeline: Pipeline,
+    data_dir: str,
+    options: DataOptions,
+    catalogue: Catalogue,
+    folder: str,
+    rejected_uri: str,
+) -> tuple[Rejections, Rejections]:
+    """Reads interactions and profiles into `folder`, and says what both left out."""
+    apart = os.path.join(folder, _PROFILE_REJECTS)
+    fileio.makedirs(apart)
+    profile_plan = profile_pass.plan_profiles(data_dir, options)
+    plan = read_pass.plan_reading(data_dir, options, profile_plan.length, folder)
+    report(f"reading {csv_reader.describe(profile_plan.chunks + plan.chunks)}")
+    most = options.max_rejected_fraction
+    if options.users and profile_plan.files:
+        profile_pass.read_profiles(_another(pipeline), profile_plan, plan.buckets, folder, apart)
+        rejects.check_rejected(rejects.collect(apart), most, options.users.file, rejected_uri)
+    read_pass.read_interactions(pipeline, plan, options, catalogue)
+    rejected = rejects.collect(folder)
+    rejects.check_rejected(rejected, most, options.interactions.file, rejected_uri)
+    return rejected, rejects.collect(apart)
 
-    Raises:
-        DataError: if a file or column is missing.
-    """
-    columns = options.interactions.columns
-    explicit = options.interactions.feedback == "explicit"
-    chunks: list[FileChunk] = []
-    positions, widths = [], []
-    found = csv_reader.find_files(data_dir, options.interactions.file, f"{_KEY}.file")
-    for file, (path, name) in enumerate(found):
-        header = csv_reader.read_header(path)
-        rating = columns.rating if explicit else None
-        positions.append(
-            ColumnPositions(
-                user=header.index(columns.user, path, f"{_KEY}.columns.user"),
-                item=header.index(columns.item, path, f"{_KEY}.columns.item"),
-                rating=header.index(rating, path, f"{_KEY}.columns.rating") if rating else None,
-                timestamp=header.index(columns.timestamp, path, f"{_KEY}.columns.timestamp"),
-            )
-        )
-        widths.append(len(header.columns))
-        chunks += csv_reader.plan_chunks(path, name, file, header)
-    buckets = 1 + sum(chunk.length for chunk in chunks) // BUCKET_BYTES
-    return ReadPlan(chunks, positions, widths, buckets, folder)
+
+def _another(pipeline: Pipeline) -> Pipeline:
+    """A pipeline with the same settings: each runs once."""
+    return Pipeline(runner=pipeline.runner, options=pipeline._options)
 
 
 def _users_and_times(folder: str) -> tuple[int, NDArray[np.int64]]:
     """How many users there are, and the timestamps of all accepted rows, int64 [n]."""
     users, timestamps = 0, []
-    for rows in staging.load_all(folder, interaction_passes.BUCKETS):
+    for rows in staging.load_all(folder, read_pass.BUCKETS):
         users += len(rows.users)
         timestamps.append(rows.timestamp)
     return users, np.concatenate(timestamps)
@@ -162,7 +166,7 @@ def _find_bounds(
     if options.split.strategy == "global_time":
         return splits.time_bounds(timestamps, options.split)
     if options.split.strategy == "random_per_item":
-        buckets = staging.load_all(folder, interaction_passes.BUCKETS)
+        buckets = staging.load_all(folder, read_pass.BUCKETS)
         return interaction_draws.find_bounds(buckets, ids, options.split, options.seed)
     return Bounds()
 
@@ -176,10 +180,3 @@ def _check_queries(counts: Counter[str], options: DataOptions) -> None:
             f"data.split.strategy {split.strategy} and eval_fraction {split.eval_fraction}. "
             "Deliver more interactions a user, or choose another split."
         )
-
-
-def _write_items(catalogue_uri: str, uri: str, item_counts: NDArray[np.int64]) -> None:
-    """Joins the training interactions to the catalogue, so that one transform graph sees both."""
-    items = example_files.read_examples(catalogue_uri, features.ITEMS_SPLIT)
-    path = example_files.shard_path(uri, features.ITEMS_SPLIT, 0, 1)
-    example_files.write_examples(path, example_files.with_interaction_counts(items, item_counts))

@@ -19,12 +19,13 @@ _Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class ColumnPositions:
-    """Where the mapped columns stand in a file's rows; `rating` is None for implicit feedback."""
+    """Where the mapped columns stand in a file's rows; None where there is no such column."""
 
     user: int
     item: int
     rating: int | None
     timestamp: int
+    position: int | None = None
 
 
 @dataclass
@@ -32,8 +33,9 @@ class Interactions:
     """Interactions as columns, n rows; `users` holds each name once.
 
     `user` int32 [n] points into `users`, `item` int32 [n] into the catalogue, `rating` is
-    float32 [n] (0 for implicit feedback), `timestamp` int64 [n] in seconds since 1970 UTC. `file`,
-    `line`, `offset` and `length` (both bytes) say where the row came from.
+    float32 [n] (0 for implicit feedback), `timestamp` int64 [n] in seconds since 1970 UTC,
+    `position` float32 [n] from 1 (0 where unknown). `file`, `line`, `offset` and `length` (both
+    bytes) say where the row came from.
     """
 
     users: list[str]
@@ -41,6 +43,7 @@ class Interactions:
     item: _Array
     rating: _Array
     timestamp: _Array
+    position: _Array
     file: _Array
     line: _Array
     offset: _Array
@@ -55,11 +58,14 @@ class Interactions:
 
     def by_bucket(self, buckets: int) -> dict[int, "Interactions"]:
         """Divides the rows so that all of a user's share a bucket, the same in each chunk."""
-        bucket_of_user = np.array(
-            [zlib.crc32(user.encode()) % buckets for user in self.users], dtype=np.int64
-        )
+        bucket_of_user = np.array([bucket_of(user, buckets) for user in self.users], dtype=np.int64)
         bucket = bucket_of_user[self.user] if len(self.user) else np.zeros(0, np.int64)
         return {int(b): self.take(np.flatnonzero(bucket == b)) for b in np.unique(bucket)}
+
+
+def bucket_of(user: str, buckets: int) -> int:
+    """Returns the bucket that all of a user's rows share."""
+    return zlib.crc32(user.encode()) % buckets
 
 
 def check_rows(
@@ -80,7 +86,8 @@ def check_rows(
 
     Returns:
         The accepted rows in file order, and the rejected ones. A row with several faults is
-        counted under the first of: user, item, rating, timestamp, item not in the catalogue.
+        counted under the first of: user, item, rating, timestamp, position, item not in the
+        catalogue.
     """
     rows = records.rows
     names = [row[positions.user] for row in rows]
@@ -90,6 +97,10 @@ def check_rows(
     timestamp = _timestamps([row[positions.timestamp] for row in rows], options.timestamp_unit)
     reason = np.full(len(rows), "", dtype=object)
     reason[item < 0] = rejects.UNKNOWN_ITEM
+    position = np.zeros(len(rows))
+    if positions.position is not None:
+        position = _positions([row[positions.position] for row in rows])
+        reason[position < 0] = rejects.BAD_POSITION
     reason[timestamp < 0] = rejects.BAD_TIMESTAMP
     rating = np.zeros(len(rows))
     if positions.rating is not None:
@@ -109,6 +120,7 @@ def check_rows(
         item,
         rating.astype(np.float32),
         timestamp,
+        position.astype(np.float32),
         np.full(len(rows), chunk.file, dtype=np.int32),
         np.array(records.lines, dtype=np.int64),
         np.array(records.offsets, dtype=np.int64),
@@ -157,6 +169,15 @@ def _number(text: str) -> float:
         return float(text) if "_" not in text else float("nan")
     except ValueError:
         return float("nan")
+
+
+def _positions(texts: list[str]) -> _Array:
+    """float64 [n]; 0 where a text is blank, -1 where it is neither blank nor a number from 1."""
+    found = _numbers([text if text.strip() else "0" for text in texts])
+    blank = np.array([not text.strip() for text in texts], dtype=np.bool_)
+    with np.errstate(invalid="ignore"):
+        usable = (found >= 1) & np.isfinite(found)
+    return np.where(usable | blank, found, -1.0)
 
 
 def _timestamps(texts: list[str], unit: str) -> _Array:

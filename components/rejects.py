@@ -20,10 +20,12 @@ EMPTY_ITEM = "empty_item"
 LINE_BREAK_IN_ID = "line_break_in_id"  # of a user or an item
 BAD_RATING = "bad_rating"  # no number
 RATING_OUT_OF_RANGE = "rating_out_of_range"
+BAD_POSITION = "bad_position"  # neither empty nor a number from 1
 BAD_TIMESTAMP = "bad_timestamp"  # no whole number, negative, or past the year 2100
 UNKNOWN_ITEM = "unknown_item"  # not in the catalogue
 DUPLICATE = "duplicate"  # the same user and item again: the latest is kept
 DUPLICATE_ITEM = "duplicate_item"  # the same item again in the catalogue: the first is kept
+DUPLICATE_USER = "duplicate_user"  # the same user again in the users file: the first is kept
 
 REJECTED_FILE = "rejected.csv"
 COUNTS_FILE = "counts.json"
@@ -107,8 +109,8 @@ def collect(folder: str) -> Rejections:
     return Rejections(folder, rows_read, dict(sorted(counts.items())), first)
 
 
-def write_rejected(folder: str, rejected: Rejections) -> None:
-    """Writes `rejected.csv` and `counts.json` into a folder.
+def write_rejected(folder: str, *inputs: Rejections) -> None:
+    """Writes `rejected.csv` and `counts.json` of one or several inputs into a folder.
 
     Logs of implicit feedback may hold millions of duplicates, so the rows are read part by part:
     first what was faulty as it was read, by file and line, then what was rejected as the parts were
@@ -117,11 +119,13 @@ def write_rejected(folder: str, rejected: Rejections) -> None:
     fileio.makedirs(folder)
     with fileio.open(os.path.join(folder, REJECTED_FILE), "w") as file:
         file.write(_csv([("reason", "file", "line", "row")]))
-        for rows in staging.load_all(rejected.staged, _ROWS):
-            for start in range(0, len(rows), _WRITTEN_ROWS):
-                file.write(_csv(rows[start : start + _WRITTEN_ROWS]))
+        for rejected in inputs:
+            for rows in staging.load_all(rejected.staged, _ROWS):
+                for start in range(0, len(rows), _WRITTEN_ROWS):
+                    file.write(_csv(rows[start : start + _WRITTEN_ROWS]))
+    counts = sum((Counter(rejected.counts) for rejected in inputs), Counter[str]())
     with fileio.open(os.path.join(folder, COUNTS_FILE), "w") as file:
-        file.write(json.dumps(rejected.counts, indent=2) + _NEWLINE)
+        file.write(json.dumps(dict(sorted(counts.items())), indent=2) + _NEWLINE)
 
 
 def check_rejected(rejected: Rejections, max_fraction: float, source: str, folder: str) -> None:

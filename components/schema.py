@@ -50,6 +50,10 @@ def make_interaction_schema(options: DataOptions) -> schema_pb2.Schema:
     timestamp.int_domain.min, timestamp.int_domain.max = 0, LATEST_TIMESTAMP_S
     _require(schema, features.USER_INTERACTION_COUNT, _FLOAT).float_domain.min = 0.0
     _allow(schema, features.HISTORY_ITEM_ID, _BYTES, options.max_history)
+    if options.interactions.columns.position:
+        _allow(schema, features.POSITION, _FLOAT, 1).float_domain.min = 1.0
+    for name in options.attributes:
+        _allow(schema, features.user_attribute(name), _BYTES, 1)
     if options.catalogue.columns.categories:
         _allow(schema, features.USER_CATEGORY, _BYTES)
         _allow(schema, features.USER_CATEGORY_COUNT, _FLOAT).float_domain.min = 1.0
@@ -72,15 +76,18 @@ def make_catalogue_schema(options: DataOptions) -> schema_pb2.Schema:
     if columns.categories:
         # A column without a single category is a wrong separator or a wrong column.
         _allow(schema, features.ITEM_CATEGORY, _BYTES).presence.min_count = 1
+    if columns.flags:
+        _allow(schema, features.ITEM_FLAG, _BYTES)
     for name in options.catalogue.numeric:
         _allow(schema, features.item_numeric(name), _FLOAT, 1).presence.min_count = 1
+    _allow(schema, features.ITEM_AGE_DAYS, _FLOAT, 1).float_domain.min = 0.0
     return schema
 
 
 def make_transform_schema(options: DataOptions) -> schema_pb2.Schema:
     """Returns the schema of what the transform graph reads, permissive so that all parse as sparse.
 
-    Features that training never reads (titles, timestamps, slices) are not in it.
+    Features that it never reads (titles, flags, ages, times, positions, slices) are not in it.
     """
     columns = options.catalogue.columns
     explicit = options.interactions.feedback == "explicit"
@@ -107,7 +114,10 @@ def make_transform_schema(options: DataOptions) -> schema_pb2.Schema:
         }
         if explicit:
             names[features.USER_CATEGORY_MEAN_RATING] = _FLOAT
+    if options.interactions.columns.position:
+        names[features.CHOSEN_POSITION] = _FLOAT
     names |= {features.item_numeric(name): _FLOAT for name in options.catalogue.numeric}
+    names |= {features.user_attribute(name): _BYTES for name in options.attributes}
     schema = schema_pb2.Schema()
     for name, kind in names.items():
         _allow(schema, name, kind)

@@ -43,6 +43,12 @@ def load(path: str) -> Any:
         return pickle.load(file)
 
 
+def load_if_there(folder: str, name: str) -> Any | None:
+    """Reads the value that `save` wrote under a name, None where there is none."""
+    path = os.path.join(folder, name)
+    return load(path) if fileio.exists(path) else None
+
+
 def paths(folder: str, prefix: str) -> list[str]:
     """Returns the files whose names start with `prefix`, sorted."""
     names = sorted(str(name) for name in fileio.listdir(folder))

@@ -77,6 +77,7 @@ def _walk(
     examples = []
     items, times = rows.items.tolist(), rows.timestamps.tolist()
     ratings = None if rows.ratings is None else rows.ratings.tolist()
+    positions = [0.0] * len(items) if rows.positions is None else rows.positions.tolist()
     waiting: list[int] = []  # rows of the current second: not yet visible
     encoded: bytes | None = None
     for row in np.flatnonzero(seen).tolist():
@@ -92,6 +93,8 @@ def _walk(
             interaction += codec.int64_feature(features.TIMESTAMP, [times[row]])
             if ratings is not None:
                 interaction += codec.float_feature(features.RATING, [ratings[row]])
+            if positions[row]:
+                interaction += codec.float_feature(features.POSITION, [positions[row]])
             examples.append(codec.example(encoded + interaction))
     _add_all(state, waiting, items, ratings)
     return examples
@@ -111,4 +114,6 @@ def _encode_choice(rows: UserRows, chosen: _Array, state: UserState, catalogue: 
     encoded += codec.bytes_feature(features.CHOSEN_ITEM_ID, entries)
     if rows.ratings is not None:
         encoded += codec.float_feature(features.CHOSEN_RATING, rows.ratings[chosen])
+    if rows.positions is not None:
+        encoded += codec.float_feature(features.CHOSEN_POSITION, rows.positions[chosen])
     return encoded

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from components import example_codec as codec
 from components.example_files import Catalogue
+from components.user_profiles import NO_PROFILE, Profile
 from models import features
 
 _Array = NDArray[Any]
@@ -15,10 +16,11 @@ _Array = NDArray[Any]
 
 @dataclass
 class UserRows:
-    """One user's interactions by time, n rows.
+    """One user's interactions by time, n rows, and their profile.
 
     `items` int [n] points into the catalogue, `ratings` float32 [n] is None for implicit feedback,
-    `timestamps` int64 [n] is in seconds, `part` int8 [n] is one of `splits.TRAIN`, LATE and EVAL.
+    `timestamps` int64 [n] is in seconds, `part` int8 [n] is one of `splits.TRAIN`, LATE and EVAL,
+    `positions` float32 [n], 0 where unknown, is None for data without positions.
     """
 
     user: str
@@ -26,6 +28,8 @@ class UserRows:
     ratings: _Array | None
     timestamps: _Array
     part: _Array
+    positions: _Array | None = None
+    profile: Profile = NO_PROFILE
 
 
 class UserState:
@@ -43,6 +47,8 @@ class UserState:
         }
         self._category_entries = [codec.bytes_entry(name) for name in names]
         self._user = codec.bytes_feature(features.USER_ID, codec.bytes_entry(rows.user))
+        self._user += rows.profile.attributes
+        self._stated = rows.profile.categories
         self._explicit = rows.ratings is not None
         self._max_history = max_history
         self._counts = np.zeros(len(names))
@@ -68,6 +74,12 @@ class UserState:
             if self._explicit:
                 parts.append(codec.float_feature(features.USER_MEAN_RATING, [self._total / count]))
             parts.append(self._encode_categories())
+        elif self._stated:
+            # What they say stands only until it is known what they do.
+            names = b"".join(map(codec.bytes_entry, self._stated))
+            parts.append(codec.bytes_feature(features.USER_CATEGORY, names))
+            counts = [1.0] * len(self._stated)
+            parts.append(codec.float_feature(features.USER_CATEGORY_COUNT, counts))
         return b"".join(parts)
 
     def encode_seen(self) -> bytes:

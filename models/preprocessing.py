@@ -63,11 +63,10 @@ def _user_features(
     if custom_config["explicit"]:
         mean = inputs[features.USER_MEAN_RATING]
         statistics.append(_z_score(_precise(mean)))
+        # Categories that a user only says to like have a count and no rating.
+        ratings = _values_at(inputs[features.USER_CATEGORY_MEAN_RATING], category_count)
         rating_sum = _category_sum(
-            inputs[features.USER_CATEGORY],
-            category_count.values * inputs[features.USER_CATEGORY_MEAN_RATING].values,
-            categories,
-            slots,
+            inputs[features.USER_CATEGORY], category_count.values * ratings, categories, slots
         )
         difference = tf.math.divide_no_nan(rating_sum, count) - _scalar(mean)[:, tf.newaxis]
         category_rating = tf.where(count > 0.0, difference, 0.0)
@@ -193,6 +192,13 @@ def _padded(sparse: tf.SparseTensor, width: int) -> tf.Tensor:
     wide = tf.sparse.reset_shape(sparse, tf.stack([rows, columns]))
     dense = tf.sparse.to_dense(wide)[:, :width]
     return tf.ensure_shape(dense, [None, width])
+
+
+def _values_at(sparse: tf.SparseTensor, places: tf.SparseTensor) -> tf.Tensor:
+    """The values of `sparse` where `places` has values, 0 where it has none itself: [n]."""
+    shape = tf.maximum(sparse.dense_shape, places.dense_shape)
+    dense = tf.sparse.to_dense(tf.sparse.reset_shape(sparse, shape))
+    return tf.gather_nd(dense, places.indices)
 
 
 def _index(ids: tf.SparseTensor, vocabulary: tf.Tensor) -> tf.SparseTensor:

@@ -1,5 +1,6 @@
 """The configuration: one YAML file over the defaults, as one frozen, validated tree."""
 
+import copy
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -25,9 +26,9 @@ from models.retrieval.options import (
     TwoTowerOptions,
 )
 
-# A file that describes its own interactions or catalogue means all of it: a default column left
-# over from another catalogue would be a trap.
-REPLACED_WHOLE = ("data.interactions", "data.catalogue")
+# A file that describes its own interactions, catalogue or users means all of it: a default column
+# left over from another catalogue would be a trap.
+REPLACED_WHOLE = ("data.interactions", "data.catalogue", "data.users")
 
 
 class ConfigError(MarqueeError):
@@ -96,8 +97,9 @@ def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     """Loads the configuration.
 
     Args:
-        file: YAML, laid over the defaults key by key; its `data.interactions` and `data.catalogue`
-            replace the defaults' whole.
+        file: YAML, laid over the defaults key by key; its `data.interactions`, `data.catalogue` and
+            `data.users` replace the defaults' whole. With interactions of its own, the users are
+            those that it describes, or none.
         overrides: `key.path=value`, each value read as YAML.
 
     Returns:
@@ -107,10 +109,17 @@ def load_config(file: Path | None = None, overrides: Sequence[str] = ()) -> Conf
         ConfigError: if a file cannot be read, a key is unknown or a value does not fit.
     """
     tree = yaml.safe_load(resources.files("pipeline").joinpath("default.yaml").read_text())
+    interactions, users = tree["data"]["interactions"], copy.deepcopy(tree["data"]["users"])
     if file is not None:
         _lay_over(tree, _read(file), path="")
     for override in overrides:
         _set(tree, override)
+    data = tree["data"]
+    replaced = isinstance(data, dict) and data.get("interactions") is not interactions
+    if replaced and data.get("users") == users:
+        # They are users of the default's interactions: beside another log, a file of that name
+        # need not have their columns.
+        data["users"] = None
     try:
         return Config.model_validate(tree)
     except ValidationError as err:

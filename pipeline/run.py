@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from components.csv_reader import find_files
+from components.data_files import data_files
 from pipeline.config import Config
 from pipeline.dag import RunInputs
 from pipeline.fingerprint import code_fingerprint, data_fingerprint
@@ -62,11 +62,7 @@ def run_pipeline(
         KeyboardInterrupt: if a person stopped the run.
         MarqueeError: if the data cannot be used or a gate cannot do its work.
     """
-    files = [
-        Path(path)
-        for key in ("interactions", "catalogue")
-        for path, _ in find_files(str(data_dir), getattr(config.data, key).file, f"data.{key}.file")
-    ]
+    files = map(Path, data_files(str(data_dir), config.data))
     run = RunInputs(
         data_dir=str(data_dir),
         data_fingerprint=data_fingerprint(data_dir, files),

@@ -115,6 +115,11 @@ def raw_splits() -> Split:
         splits["queries"].append(_choice(user, known, later))
         seen = {features.SEEN_ITEM_ID: [item_id(item) for item, _ in log[::-1]]}
         splits["users"].append(_user_features(user, log) | seen)
+    splits["users"].append(
+        # Nothing is known of them but what they said to like.
+        _user_features(USERS, [])
+        | {features.USER_CATEGORY: [CATEGORIES[1]], features.USER_CATEGORY_COUNT: [1.0]}
+    )
     for item in range(ITEMS):
         splits["items"].append(
             {

@@ -56,7 +56,7 @@ def counts(built: Any) -> dict[bytes, float]:
 
 
 def test_report_counts_what_was_built(built: Any) -> None:
-    assert (built.report.items, built.report.users) == (40, 20)
+    assert (built.report.items, built.report.users) == (40, 21)
     assert built.report.embedding_dimension == 8
     assert built.report.retrieval == "two_tower"
     # Both kinds score a catalogue of 40 exactly.

@@ -94,8 +94,9 @@ def test_values_are_those_worked_out_by_hand_when_transformed(world: Any) -> Non
     assert items["item_numeric"].mean() == pytest.approx(0.0, abs=1e-5)
     users = transformed(world, "users")
     # Everyone stays with one category; its mean rating is the user's own mean.
+    # So does the one who only says to like it, without a rating.
     assert sorted(map(tuple, users["user_category_share"])) == sorted(
-        [(1, 0, 0, 0)] * 10 + [(0, 1, 0, 0)] * 10
+        [(1, 0, 0, 0)] * 11 + [(0, 1, 0, 0)] * 10
     )
     np.testing.assert_allclose(users["user_category_rating"], 0.0, atol=1e-6)
     train = transformed(world, "train")
@@ -132,9 +133,9 @@ def test_what_was_seen_and_chosen_are_indices_when_examples_have_it(world: Any) 
 
 def test_attributes_are_numbered_and_zero_is_unknown_when_transformed(world: Any) -> None:
     index = transformed(world, "users")["user_attribute_index"]
-    # Users 0, 5, 10 and 15 tell nothing; 8 of the others are even and 8 odd.
-    assert index.shape == (20, 1)
-    assert np.bincount(index[:, 0]).tolist() == [4, 8, 8]
+    # Users 0, 5, 10, 15 and 20 tell nothing; 8 of the others are even and 8 odd.
+    assert index.shape == (21, 1)
+    assert np.bincount(index[:, 0]).tolist() == [5, 8, 8]
 
 
 def test_attributes_are_one_zero_when_there_are_none(bare_world: Any) -> None:

@@ -75,6 +75,17 @@ def test_train_folder_lacks_what_is_held_out_when_written(data: Path, tmp_path: 
     assert (tmp_path / "train" / "movies.csv").read_text() == MOVIES
 
 
+def test_train_folder_has_the_users_when_there_are_any(data: Path, tmp_path: Path) -> None:
+    options = split.default_data_options()
+    dataset = split.read_dataset(data, options)
+    held_out = np.zeros(4, dtype=bool)
+    split.write_train_folder(dataset, held_out, data, tmp_path / "without", options)
+    assert not (tmp_path / "without" / "users.csv").exists()
+    (data / "users.csv").write_text("userId,gender,age,occupation\n1,F,30,artist\n")
+    split.write_train_folder(dataset, held_out, data, tmp_path / "with", options)
+    assert (tmp_path / "with" / "users.csv").read_text() == (data / "users.csv").read_text()
+
+
 def test_a_pair_counts_once_when_it_occurs_twice(data: Path) -> None:
     (data / "ratings.csv").write_text(RATINGS + "2,10,1.0,60\n")
     dataset = split.read_dataset(data, split.default_data_options())

@@ -281,3 +281,92 @@ def refused(
     save_candidate(root / "model" / "Format-Serving", "popular")
     options = GateOptions(max_relative_drop={"mrr": 0.1, "rating_rmse": 0.1})
     return run_evaluator(root, model_artifact(root / "model"), baseline_artifact, options)
+
+
+# Items have the categories x and y. u: a b c d, two of them at second 2. v: b a. w: one alone.
+CATALOGUE = "id,name,tags\na,A,x|y\nb,B,y\nc,C,\nd,D,x\n"
+INTERACTIONS = (
+    "who,what,stars,when\nu,a,1,1\nu,b,2,2\nv,b,4,3\nu,c,3,2\nu,d,4,9\nw,a,5,5\nv,a,2,8\n"
+)
+
+
+@pytest.fixture(scope="session")
+def interactions() -> str:
+    """The log that `generate` reads if not told another."""
+    return INTERACTIONS
+
+
+@pytest.fixture(scope="session")
+def data_options() -> Callable[..., Any]:
+    """Makes DataOptions for the files of `generate`; `a__b=value` changes the key a.b."""
+    from components.options import DataOptions
+
+    def make(**changes: Any) -> DataOptions:
+        settings: dict[str, Any] = {
+            "interactions": {
+                "file": "log*.csv",
+                "columns": {"user": "who", "item": "what", "rating": "stars", "timestamp": "when"},
+            },
+            "catalogue": {
+                "file": "things.csv",
+                "columns": {"item": "id", "title": "name", "categories": "tags"},
+            },
+            "split": {"strategy": "time_per_user", "eval_fraction": 0.5, "late_fraction": 0.5},
+            "max_rejected_fraction": 0.0,
+        }
+        for path, value in changes.items():
+            *parents, last = path.split("__")
+            part = settings
+            for parent in parents:
+                part = part[parent]
+            part[last] = value
+        return DataOptions(**settings)
+
+    return make
+
+
+@pytest.fixture
+def generate(tmp_path):
+    """Runs both generators on texts; returns the Examples by split, and the rejected folder."""
+    import apache_beam as beam
+    from tfx.types import standard_artifacts
+
+    from components import example_files
+    from components.catalog_example_gen import write_catalogue
+    from components.interaction_example_gen import write_interactions
+    from components.write_pass import USER_SPLITS
+
+    def decode(example: Any) -> dict[str, list[Any]]:
+        found = {}
+        for name, feature in example.features.feature.items():
+            values = list(getattr(feature, feature.WhichOneof("kind")).value)
+            found[name] = [v.decode() if isinstance(v, bytes) else v for v in values]
+        return found
+
+    def run(
+        settings: Any,
+        log: str | dict[str, str] = INTERACTIONS,
+        things: str = CATALOGUE,
+        people: str | None = None,
+    ) -> tuple[dict[str, list[dict[str, list[Any]]]], pathlib.Path]:
+        logs = {"log.csv": log} if isinstance(log, str) else log
+        texts = {**logs, "things.csv": things} | ({"people.csv": people} if people else {})
+        for name, text in texts.items():
+            (tmp_path / name).write_text(text, newline="")
+        uris, splits = {}, [*USER_SPLITS, "items"]
+        for name, declared in (("catalogue", ["items"]), ("examples", splits)):
+            artifact = standard_artifacts.Examples()
+            artifact.uri = uris[name] = str(tmp_path / name)
+            example_files.declare_splits(artifact, declared)
+        data, rejected = str(tmp_path), tmp_path / "rejected"
+        write_catalogue(beam.Pipeline(), data, settings, uris["catalogue"], str(tmp_path / "items"))
+        write_interactions(
+            beam.Pipeline(), uris["catalogue"], data, settings, uris["examples"], str(rejected)
+        )
+        examples = {
+            split: [decode(e) for e in example_files.read_examples(uris["examples"], split)]
+            for split in splits
+        }
+        return examples, rejected
+
+    return run

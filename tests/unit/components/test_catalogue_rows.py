@@ -5,7 +5,12 @@ from components import catalogue_rows, csv_reader
 from components.catalogue_rows import CataloguePositions, CatalogueRow
 from components.csv_reader import FileChunk, Header
 from components.errors import DataError
-from components.options import CatalogueColumns, CatalogueOptions, NumericColumn
+from components.options import (
+    CatalogueColumns,
+    CatalogueOptions,
+    NumericColumn,
+    ReleasedColumn,
+)
 
 OPTIONS = CatalogueOptions(
     file="x.csv",
@@ -49,6 +54,55 @@ def test_features_are_left_out_when_cells_say_nothing():
 @pytest.mark.parametrize("text", ["", "cheap", "nan", "inf", "1e39"])
 def test_a_numeric_value_is_absent_when_it_is_no_finite_number(text):
     assert catalogue_rows.read_number(text, None) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "format", "expected"),
+    [
+        # 1 January 2000 is day 10,957.
+        ("2000", "year", 10_957 * 86_400),
+        ("1969", "year", -365 * 86_400),
+        (" 1500000000 ", "s", 1_500_000_000),
+        ("1500000000999", "ms", 1_500_000_000),
+        ("-1", "s", -1),
+        ("2000-01-02", "iso", 10_958 * 86_400),
+        ("2000-01-01T01:00:00", "iso", 10_957 * 86_400 + 3600),
+        ("2000-01-01T01:00:00+01:00", "iso", 10_957 * 86_400),
+        ("2000-01-01T00:00:00Z", "iso", 10_957 * 86_400),
+    ],
+)
+def test_a_time_is_read_in_seconds_of_utc_when_it_has_a_format(text, format, expected):
+    released = ReleasedColumn(column="x", format=format)
+    assert catalogue_rows.read_time(text, released) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "format"),
+    [
+        ("", "year"),
+        ("0", "year"),
+        ("12345", "year"),
+        ("soon", "s"),
+        ("9" * 30, "s"),
+        ("2000-13-01", "iso"),
+    ],
+)
+def test_a_time_is_absent_when_it_cannot_be_read(text, format):
+    assert catalogue_rows.read_time(text, ReleasedColumn(column="x", format=format)) is None
+
+
+def test_the_release_is_found_by_its_pattern_and_flags_are_separated_when_mapped():
+    options = CatalogueOptions(
+        file="x.csv",
+        columns=CatalogueColumns(item="id", flags="tags"),
+        released=ReleasedColumn(column="name", pattern=r"\((\d{4})\)", format="year"),
+    )
+    assert encode("1", "Best of (2000)", "old| sale|", "", options=options) == {
+        "item_id": ["1"],
+        "item_flag": ["old", "sale"],
+        "item_released": [10_957 * 86_400],
+    }
+    assert encode("1", "Best of", "", "", options=options) == {"item_id": ["1"]}
 
 
 def test_the_id_alone_is_enough_when_nothing_else_is_mapped():

@@ -15,7 +15,7 @@ def rows_of(users: list[str]) -> Interactions:
     pairs = [(u, i) for u, name in enumerate(users) for i in range(1 + int(name[1:]) // 8)]
     user, item = (np.array(column, dtype=np.int32) for column in zip(*pairs, strict=True))
     other = np.zeros(len(pairs), dtype=np.int64)
-    return Interactions(users, user, item, other, other, other, other, other, other)
+    return Interactions(users, user, item, *[other] * 7)
 
 
 def divided(buckets: list[Interactions]) -> dict[tuple[str, int], int]:

@@ -11,13 +11,13 @@ from models.id_table import id_table
 ITEMS = {"a": 0, "b": 1, "c": 2}
 
 
-def check(data: str, first_line: int = 2, file: int = 0, **options):
+def check(data: str, first_line: int = 2, file: int = 0, position: int | None = None, **options):
     columns = InteractionColumns(user="u", item="i", rating="r", timestamp="t")
     settings = InteractionOptions(file="x.csv", columns=columns, **options)
     chunk = FileChunk("/d/x.csv", "x.csv", file, 0, len(data), first_line)
-    records = csv_reader.parse_chunk(data.encode(), chunk, 4)
+    records = csv_reader.parse_chunk(data.encode(), chunk, 4 if position is None else 5)
     explicit = settings.feedback == "explicit"
-    positions = ColumnPositions(0, 1, 2 if explicit else None, 3)
+    positions = ColumnPositions(0, 1, 2 if explicit else None, 3, position)
     return interaction_rows.check_rows(records, chunk, positions, settings, ITEMS)
 
 
@@ -91,6 +91,19 @@ def test_milliseconds_become_seconds_when_the_unit_is_ms():
 def test_the_rating_is_not_looked_at_when_feedback_is_implicit():
     accepted, rejected = check("u,a,rubbish,100\n", feedback="implicit")
     assert (named(accepted), rejected) == ([("u", 0, 100)], [])
+
+
+@pytest.mark.parametrize("place", ["0", "0.5", "-1", "first", "nan", "inf", "1_0"])
+def test_a_row_is_rejected_when_its_position_is_no_place_from_1(place):
+    accepted, rejected = check(f"u,a,4,100,1\nu,b,4,100,{place}\n", position=4)
+    assert named(accepted) == [("u", 0, 100)]
+    assert [(row.reason, row.line) for row in rejected] == [("bad_position", 3)]
+
+
+def test_a_position_is_unknown_when_its_cell_is_blank_or_not_mapped():
+    rows = "u,a,4,100,3\nu,b,4,100, \n"
+    assert check(rows, position=4)[0].position.tolist() == [3.0, 0.0]
+    assert check("u,a,4,100\n")[0].position.tolist() == [0.0]
 
 
 def test_a_user_has_one_bucket_when_the_rows_come_in_two_chunks():

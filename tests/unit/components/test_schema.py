@@ -11,6 +11,8 @@ from components.options import (
     InteractionColumns,
     InteractionOptions,
     NumericColumn,
+    UserColumns,
+    UserOptions,
 )
 
 
@@ -19,14 +21,15 @@ def full() -> DataOptions:
     return DataOptions(
         interactions=InteractionOptions(
             file="x.csv",
-            columns=InteractionColumns(user="u", item="i", rating="r", timestamp="t"),
+            columns=InteractionColumns(user="u", item="i", rating="r", timestamp="t", position="p"),
             rating_range=(0.5, 5.0),
         ),
         catalogue=CatalogueOptions(
             file="y.csv",
-            columns=CatalogueColumns(item="i", title="n", categories="c"),
+            columns=CatalogueColumns(item="i", title="n", categories="c", flags="f"),
             numeric={"year": NumericColumn(column="n")},
         ),
+        users=UserOptions(file="z.csv", columns=UserColumns(user="u"), attributes={"city": "town"}),
     )
 
 
@@ -62,7 +65,11 @@ def test_no_rating_and_no_optional_column_is_expected_when_the_data_has_none(bar
         "user_interaction_count",
         "history_item_id",
     }
-    assert names(schema.make_catalogue_schema(bare)) == {"item_id", "item_interaction_count"}
+    assert names(schema.make_catalogue_schema(bare)) == {
+        "item_id",
+        "item_interaction_count",
+        "item_age_days",
+    }
     assert names(schema.make_transform_schema(bare)) == {
         "user_id",
         "item_id",
@@ -92,10 +99,22 @@ def test_the_transform_schema_has_every_feature_it_reads_and_demands_none(full):
         "seen_item_id",
         "chosen_item_id",
         "chosen_rating",
+        "chosen_position",
+        "user_attribute_city",
     }
     for feature in made.feature:
         assert (feature.presence.min_fraction, feature.presence.min_count) == (0.0, 0)
         assert not feature.HasField("shape")
+
+
+def test_what_users_and_rows_may_lack_is_allowed_and_not_demanded(full):
+    made = {feature.name: feature for feature in schema.make_interaction_schema(full).feature}
+    for name in ("position", "user_attribute_city"):
+        assert made[name].presence.min_count == 0
+        assert made[name].value_count.max == 1
+    assert made["position"].float_domain.min == 1.0
+    items = {feature.name: feature for feature in schema.make_catalogue_schema(full).feature}
+    assert items["item_flag"].presence.min_count == 0
 
 
 def test_three_files_are_written_when_the_component_runs(full, tmp_path):

@@ -62,6 +62,33 @@ def test_replaces_the_interactions_whole_when_a_file_describes_them(tmp_path: Pa
     assert interactions.rating_range == (1.0, 5.0)  # the option's own, not the default file's 0.5
 
 
+def test_leaves_no_default_users_when_a_file_has_interactions_of_its_own(tmp_path: Path) -> None:
+    assert load_config().data.attributes == ["age", "gender", "occupation"]
+    columns = "{user: listener, item: song, timestamp: when}"
+    own = f"interactions: {{file: plays.csv, feedback: implicit, columns: {columns}}}"
+    file = write(tmp_path, f"data: {{{own}}}\n")
+    assert load_config(file).data.users is None
+    assert load_config(file, ["data.split.eval_fraction=0.3"]).data.users is None
+    users = "users: {file: listeners.csv, columns: {user: listener}, attributes: {land: country}}"
+    data = load_config(write(tmp_path, f"data: {{{own}, {users}}}\n")).data
+    assert (data.users.file, data.users.required, data.attributes) == (
+        "listeners.csv",
+        True,
+        ["land"],
+    )
+
+
+@pytest.mark.parametrize(
+    "override", ["data.interactions.file=votes.csv", "data.users.required=true"]
+)
+def test_keeps_the_default_users_when_one_key_is_set(override: str) -> None:
+    assert load_config(overrides=[override]).data.users.columns.user == "userId"
+
+
+def test_reads_no_users_when_a_file_says_so(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, "data: {users: null}\n")).data.users is None
+
+
 def test_changes_one_column_when_set_names_it() -> None:
     config = load_config(overrides=["data.interactions.columns.user=uid"])
     assert config.data.interactions.columns.user == "uid"
@@ -126,6 +153,8 @@ def test_is_frozen_when_assigned_to() -> None:
         ("serving.candidates=100", "serving", "Received: 100"),
         ("name=Not a name", "name", "Received: 'Not a name'"),
         ("data.catalogue.numeric.year.pattern=(", "data.catalogue.numeric.year.pattern", "no regu"),
+        ("data.catalogue.released.format=day", "data.catalogue.released.format", "'day'"),
+        ("data.users.attributes={Zip code: zip}", "data.users.attributes", "'Zip code'"),
     ],
 )
 def test_names_key_and_value_when_a_value_does_not_fit(
