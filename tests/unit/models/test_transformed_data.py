@@ -16,6 +16,7 @@ SPEC = {
     features.USER_STATISTICS: tf.io.FixedLenFeature([2], tf.float32),
     features.USER_CATEGORY_SHARE: tf.io.FixedLenFeature([1], tf.float32),
     features.USER_CATEGORY_RATING: tf.io.FixedLenFeature([1], tf.float32),
+    features.USER_ATTRIBUTE_INDEX: tf.io.FixedLenFeature([2], tf.int64),
     features.HISTORY_INDEX: tf.io.FixedLenFeature([3], tf.int64),
     features.ITEM_INDEX: tf.io.FixedLenFeature([], tf.int64),
     features.LABEL_RATING: tf.io.FixedLenFeature([], tf.float32),

@@ -15,6 +15,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> UserStore:
         features.USER_STATISTICS: np.array([[-1, 0], [1, 2], [3, 4]], np.float32),
         features.USER_CATEGORY_SHARE: np.array([[0.0], [0.5], [1.0]], np.float32),
         features.USER_CATEGORY_RATING: np.array([[0.0], [0.1], [0.2]], np.float32),
+        features.USER_ATTRIBUTE_INDEX: np.array([[0], [3], [1]]),
     }
     seen = [np.array([7, 8, 9, 7], np.int32), np.array([], np.int32)]
     return UserStore(columns, seen, str(file), max_history=3)

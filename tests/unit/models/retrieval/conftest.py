@@ -147,6 +147,7 @@ def _features(users: Any, histories: Histories, explicit: bool) -> Columns:
         features.USER_STATISTICS: np.zeros([rows, 2], np.float32),
         features.USER_CATEGORY_SHARE: share,
         features.USER_CATEGORY_RATING: rating,
+        features.USER_ATTRIBUTE_INDEX: np.zeros([rows, 1], np.int64),
         features.HISTORY_INDEX: history,
         features.SEEN_INDEX: seen,
     }

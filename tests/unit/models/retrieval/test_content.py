@@ -41,6 +41,7 @@ def columns() -> dict[str, Any]:
         features.USER_STATISTICS: np.zeros([640, 2], np.float32),
         features.USER_CATEGORY_SHARE: taste,
         features.USER_CATEGORY_RATING: taste,
+        features.USER_ATTRIBUTE_INDEX: np.zeros([640, 1], np.int64),
         features.HISTORY_INDEX: np.zeros([640, 6], np.int64),
         features.ITEM_INDEX: item,
         features.LABEL_RATING: np.where(liked, 5.0, 1.0).astype(np.float32),
