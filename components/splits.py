@@ -138,11 +138,20 @@ def parts_of_user(
         part[timestamps > bounds.train_until] = LATE
         part[timestamps > bounds.late_until] = EVAL
         return part
-    drawn = draws(user, items, seed) if options.strategy.startswith("random") else None
-    if options.strategy == "random_per_item" and drawn is not None:
+    if options.strategy == "random_per_item":
+        drawn = draws(user, items, seed)
         part[drawn[:, LATE_DRAW] < bounds.late_below[item]] = LATE
         part[drawn[:, EVAL_DRAW] < bounds.eval_below[item]] = EVAL
         return part
+    return _parts_by_user(part, user, items, options, seed)
+
+
+def _parts_by_user(
+    part: NDArray[np.int8], user: str, items: list[str], options: SplitOptions, seed: int
+) -> NDArray[np.int8]:
+    """Marks the parts of the strategies that look at one user at a time."""
+    random = options.strategy == "random_per_user"
+    drawn = draws(user, items, seed) if random else None
     for value, fraction, column in (
         (EVAL, options.eval_fraction, EVAL_DRAW),
         (LATE, options.late_fraction, LATE_DRAW),

@@ -90,12 +90,36 @@ def test_pushes_only_behind_both_gates_when_nodes_run_as_soon_as_they_can() -> N
             "data.split.eval_fraction=0.3",
             {"CatalogExampleGen", "InteractionExampleGen", "SchemaFromConfig"},
         ),
+        *(
+            (
+                override,
+                {"CatalogExampleGen", "InteractionExampleGen", "SchemaFromConfig", "Transform"},
+            )
+            for override in (
+                "data.users.attributes={}",
+                "data.interactions.columns.position=place",
+            )
+        ),
     ],
 )
 def test_changes_the_nodes_that_read_it_when_an_option_changes(
     override: str, expected: set[str]
 ) -> None:
     assert changed(RUN, override) == expected
+
+
+def test_judges_interactions_and_items_apart_when_validated() -> None:
+    nodes = nodes_by_id()
+    every = {"train", "late", "eval", "ranking", "queries", "users", "items"}
+    judged = {
+        name: every - set(json.loads(nodes[name].exec_properties["exclude_splits"]))
+        for name in ("StatisticsGen", "InteractionValidator", "CatalogueValidator")
+    }
+    assert judged == {
+        "StatisticsGen": {"train", "late", "eval", "items"},
+        "InteractionValidator": {"train", "late", "eval"},
+        "CatalogueValidator": {"items"},
+    }
 
 
 def test_changes_every_node_that_runs_our_code_when_the_code_changes() -> None:
