@@ -8,6 +8,7 @@ import math
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from models.item_table import FloatArray
@@ -51,6 +52,26 @@ class BruteForceIndex(tf.Module):
         """See Index."""
         scores, position = tf.math.top_k(tf.matmul(queries, self._embeddings, transpose_b=True), n)
         return position + 1, scores
+
+
+class PartialIndex(tf.Module):
+    """An index over some of the items."""
+
+    def __init__(self, index: Index, items: npt.NDArray[np.int32]):
+        """Wraps an index.
+
+        Args:
+            index: over M embeddings.
+            items: int32 [M], whose embeddings they are.
+        """
+        super().__init__(name="partial_index")
+        self._index = index
+        self._items = tf.Variable(np.concatenate([[0], items]), dtype=tf.int32, trainable=False)
+
+    def search(self, queries: tf.Tensor, n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """See Index; n is at most M."""
+        position, scores = self._index.search(queries, n)
+        return tf.gather(self._items, position), scores
 
 
 class ScannIndex(tf.Module):
@@ -145,21 +166,28 @@ def build_index(embeddings: FloatArray, options: IndexOptions) -> Index:
 
 
 def recall_against_exact(
-    index: Index, embeddings: FloatArray, queries: FloatArray, n: int
+    index: Index,
+    embeddings: FloatArray,
+    queries: FloatArray,
+    n: int,
+    items: npt.NDArray[np.int64] | None = None,
 ) -> float:
     """Measures the share of the exact n nearest that the index finds.
 
     Args:
         index: to be measured.
-        embeddings: float32 [N, D], what it was built from.
+        embeddings: float32 [M, D], what it was built from.
         queries: float32 [Q, D].
-        n: neighbours a query; cut to the size of the catalogue.
+        n: neighbours a query; cut to M.
+        items: int64 [M], whose embeddings they are; 1 to M by default.
 
     Returns:
         Mean recall over the queries, between 0 and 1.
     """
     n = min(n, len(embeddings))
     exact, _ = BruteForceIndex(embeddings).search(tf.constant(queries), tf.constant(n))
+    if items is not None:
+        exact = tf.gather(tf.constant(items, tf.int32), exact - 1)
     found, _ = index.search(tf.constant(queries), tf.constant(n))
     hits = tf.sets.size(tf.sets.intersection(exact, found))
     return float(tf.reduce_mean(tf.cast(hits, tf.float32))) / n

@@ -53,3 +53,22 @@ def sampled_softmax(
     corrected = tf.where(accidental_hits, MASKED_LOGIT, negatives - log_counts[tf.newaxis, :])
     logits = tf.concat([positive[:, tf.newaxis], corrected], axis=1)
     return tf.reduce_logsumexp(logits, axis=1) - positive
+
+
+def listwise_softmax(logits: tf.Tensor, chosen: tf.Tensor, offered: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of lists in which several items were chosen.
+
+    Args:
+        logits: float32 [B, N].
+        chosen: bool [B, N].
+        offered: bool [B, N], what the chosen are compared with, themselves included.
+
+    Returns:
+        float32 [B], the sum over the chosen items of -ln of their softmax; 0 for none.
+
+    Source: Cao et al. 2007, Learning to rank: from pairwise approach to listwise approach,
+    doi:10.1145/1273496.1273513 (top one probability).
+    """
+    logits = tf.where(offered, logits, MASKED_LOGIT)
+    nats = tf.reduce_logsumexp(logits, axis=1, keepdims=True) - logits
+    return tf.reduce_sum(tf.where(chosen & offered, nats, 0.0), axis=1)

@@ -19,18 +19,29 @@ class TransformOptions(Options):
     )  # widths of category vectors; the last is "other"
 
 
-class RankingOptions(Options):
-    """The ranker and its training."""
+class RatingOptions(Options):
+    """The rating head and its training, on single interactions."""
 
-    hidden_units: int = Field(64, ge=1)
-    dropout: float = Field(0.1, ge=0.0, lt=1.0)
-    batch_size: int = Field(256, ge=2)
-    negatives: int = Field(128, ge=2)  # half from the batch's positives, half from the catalogue
-    rating_weight: float = Field(0.1, ge=0.0)
+    batch_size: int = Field(256, ge=1)
     learning_rate: float = Field(0.001, gt=0.0)
     max_epochs: int = Field(5, ge=1)
     patience: int = Field(1, ge=1)
     validation_interactions: int = Field(2000, ge=1)
+
+
+class RankingOptions(Options):
+    """The ranker and its training."""
+
+    hidden_units: int = Field(64, ge=2)
+    dropout: float = Field(0.3, ge=0.0, lt=1.0)
+    weight_decay: float = Field(0.001, ge=0.0)  # of the squared weights, in the loss
+    lists: int = Field(10_000, ge=2)  # users whose candidates are learned from, at most
+    validation_fraction: float = Field(0.2, gt=0.0, lt=1.0)  # of those users
+    batch_size: int = Field(16, ge=1)  # lists a step
+    learning_rate: float = Field(0.002, gt=0.0)
+    max_epochs: int = Field(20, ge=1)
+    patience: int = Field(5, ge=1)
+    rating: RatingOptions = RatingOptions()
 
 
 class IndexOptions(Options):
@@ -41,6 +52,8 @@ class IndexOptions(Options):
     leaves_searched_fraction: float = Field(0.1, gt=0.0, le=1.0)
     reorder: int = Field(1000, ge=1)  # candidates whose exact distance is computed
     min_recall: float = Field(0.9, ge=0.0, le=1.0)  # of the index against exact search, at 100
+    related: int = Field(50, ge=0)  # neighbours kept for each item; more are searched for
+    related_up_to: int = Field(100_000, ge=0)  # items; larger catalogues keep none
 
 
 class ServingOptions(Options):

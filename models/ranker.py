@@ -1,4 +1,4 @@
-"""The ranker: reorders retrieved items by relevance, and predicts the rating of each."""
+"""The ranker: reorders candidates by relevance, and predicts the rating of each."""
 
 import tensorflow as tf
 import tf_keras
@@ -7,61 +7,63 @@ from models import features
 from models.item_table import FloatArray, ItemTable
 from models.options import RankingOptions
 
-RECENT_ITEMS = 10  # of the history, compared with each candidate
-
 Tensors = dict[str, tf.Tensor]
+
+FIRST_POSITION = 1.0  # where an item is thought to be shown when the list is made
 
 
 class Ranker(tf_keras.layers.Layer):
-    """A network over user, item and cross features with a relevance and a rating head.
+    """A relevance head over the features of candidates and a rating head over user and item.
 
-    Relevance is the retrieval logit plus a learned correction that starts at zero, so that an
-    untrained ranker keeps retrieval's order. Retrieval's embeddings are frozen.
+    Relevance is a linear score plus what a network makes of the same features. The rating head sees
+    nothing that a retrieval model says: those are surer of the interactions that they have learned
+    than of new ones, and a rating learned from them would be off for the new.
     """
 
     def __init__(
         self,
         table: ItemTable,
-        item_embeddings: FloatArray,
-        temperature: float,
+        feature_mean: FloatArray,
+        feature_spread: FloatArray,
         mean_rating: float,
         options: RankingOptions,
+        positions: bool,
     ):
         """Builds the network.
 
         Args:
             table: the catalogue.
-            item_embeddings: float32 [N+1, D], of retrieval.
-            temperature: of retrieval.
+            feature_mean: float32 [F], of the features of candidates.
+            feature_spread: float32 [F], above 0.
             mean_rating: where the rating head starts; 0 for implicit feedback.
             options: sizes.
+            positions: whether the data say where items were shown.
         """
         super().__init__(name="ranker")
-        self.item_embeddings = tf.Variable(item_embeddings, trainable=False, name="item_embeddings")
+        self.feature_mean = tf.Variable(feature_mean, trainable=False, name="feature_mean")
+        self.feature_spread = tf.Variable(feature_spread, trainable=False, name="feature_spread")
+        self.serving_position = FIRST_POSITION if positions else 0.0
         self.item_features = tf.Variable(
-            tf.concat([table.content, table.log_frequency[:, tf.newaxis]], axis=1),
-            trainable=False,
-            name="item_features",
+            _item_features(table), trainable=False, name="item_features"
         )
         self.category_multi_hot = tf.Variable(
             table.category_multi_hot, trainable=False, name="item_category_multi_hot"
         )
-        self.catalogue_size = table.size
-        self.temperature = temperature
-        # How much of the correction counts, set on validation once it is trained.
-        self.correction_scale = tf.Variable(1.0, trainable=False, name="correction_scale")
         units = options.hidden_units
-        self.user_layer = tf_keras.layers.Dense(units, name="user")
-        self.item_layer = tf_keras.layers.Dense(units, use_bias=False, name="item")
-        self.cross_layer = tf_keras.layers.Dense(units, use_bias=False, name="cross")
-        self.dropout = tf_keras.layers.Dropout(options.dropout)
-        self.hidden_layer = tf_keras.layers.Dense(units, "relu", name="hidden")
-        self.correction_head = tf_keras.layers.Dense(
-            1, kernel_initializer="zeros", name="correction"
+        decay = tf_keras.regularizers.l2(options.weight_decay)
+        self.hidden_layers = [
+            tf_keras.layers.Dense(units, "relu", kernel_regularizer=decay, name="hidden"),
+            tf_keras.layers.Dropout(options.dropout),
+            tf_keras.layers.Dense(units // 2, "relu", kernel_regularizer=decay, name="hidden_2"),
+        ]
+        self.relevance_head = tf_keras.layers.Dense(1, kernel_initializer="zeros", name="relevance")
+        self.linear_head = tf_keras.layers.Dense(
+            1, use_bias=False, kernel_initializer="zeros", name="linear"
         )
         self.rating_user_layer = tf_keras.layers.Dense(units, name="rating_user")
         self.rating_item_layer = tf_keras.layers.Dense(units, use_bias=False, name="rating_item")
         self.rating_match_layer = tf_keras.layers.Dense(units, use_bias=False, name="rating_match")
+        self.rating_dropout = tf_keras.layers.Dropout(options.dropout)
         self.rating_head = tf_keras.layers.Dense(
             1,
             kernel_initializer="zeros",
@@ -69,29 +71,40 @@ class Ranker(tf_keras.layers.Layer):
             name="rating",
         )
 
-    def call(
-        self,
-        inputs: Tensors,
-        user_embedding: tf.Tensor,
-        item_index: tf.Tensor,
-        training: bool = False,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Scores items for users.
+    def relevance(
+        self, candidates: tf.Tensor, position: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
+        """Scores candidates.
+
+        Args:
+            candidates: float32 [B, N, F], their features.
+            position: float32 [B], from 1, the place at which the chosen item of a list was shown;
+                0 where that is not known.
+            training: whether units are dropped.
+
+        Returns:
+            Logits of a choice among a user's candidates, float32 [B, N].
+        """
+        scaled = (candidates - self.feature_mean) / self.feature_spread
+        # The same for the whole list, or it would tell which item was chosen.
+        shown = tf.math.log1p(position)[:, tf.newaxis, tf.newaxis]
+        shown = tf.broadcast_to(shown, tf.concat([tf.shape(scaled)[:2], [1]], axis=0))
+        hidden = tf.concat([scaled, shown], axis=2)
+        for layer in self.hidden_layers:
+            hidden = layer(hidden, training=training)
+        return (self.relevance_head(hidden) + self.linear_head(scaled))[:, :, 0]
+
+    def rating(self, inputs: Tensors, item_index: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Predicts ratings.
 
         Args:
             inputs: transformed user features, each [B, ...].
-            user_embedding: float32 [B, D], of retrieval.
             item_index: int [B, N].
             training: whether units are dropped.
 
         Returns:
-            Relevance logits and predicted ratings, each float32 [B, N].
+            float32 [B, N], in rating units.
         """
-        items = tf.gather(self.item_embeddings, item_index)
-        logit = tf.einsum("bd,bnd->bn", user_embedding, items) / self.temperature
-        # Their length counts in the logit; in a network it would drown the other features.
-        items = tf.math.l2_normalize(items, axis=-1)
-        user_embedding = tf.math.l2_normalize(user_embedding, axis=-1)
         profile = tf.concat(
             [
                 inputs[features.USER_CATEGORY_SHARE],
@@ -100,48 +113,26 @@ class Ranker(tf_keras.layers.Layer):
             ],
             axis=1,
         )
-        user = tf.concat([user_embedding, profile], axis=1)
-        item = tf.concat([items, tf.gather(self.item_features, item_index)], axis=2)
-        match = self._category_match(inputs, item_index)
-        cross = [items * user_embedding[:, tf.newaxis, :], logit[:, :, tf.newaxis], match]
-        cross = tf.concat([*cross, self._recent_similarity(inputs, items)], axis=2)
         # The sum of three layers is one layer over all three, without repeating the user N times.
         hidden = tf.nn.relu(
-            self.user_layer(user)[:, tf.newaxis, :]
-            + self.item_layer(item)
-            + self.cross_layer(cross)
-        )
-        hidden = self.hidden_layer(self.dropout(hidden, training=training))
-        correction = self.correction_head(hidden)[:, :, 0]
-        # Nothing that retrieval says of this pair: its logits are surer of the interactions that
-        # it has learned than of new ones, and a rating learned from them would be off for those.
-        rating_hidden = tf.nn.relu(
             self.rating_user_layer(profile)[:, tf.newaxis, :]
-            + self.rating_item_layer(item)
-            + self.rating_match_layer(match)
+            + self.rating_item_layer(tf.gather(self.item_features, item_index))
+            + self.rating_match_layer(self._category_match(inputs, item_index))
         )
-        rating = self.rating_head(self.dropout(rating_hidden, training=training))[:, :, 0]
-        return logit + self.correction_scale * correction, rating
+        return self.rating_head(self.rating_dropout(hidden, training=training))[:, :, 0]
 
-    def _recent_similarity(self, inputs: Tensors, items: tf.Tensor) -> tf.Tensor:
-        """Largest and mean cosine with the newest items of the history: float32 [B, N, 2]."""
-        recent_index = inputs[features.HISTORY_INDEX][:, :RECENT_ITEMS]
-        present = tf.cast(recent_index > 0, tf.float32)
-        recent = tf.math.l2_normalize(tf.gather(self.item_embeddings, recent_index), axis=-1)
-        recent *= present[:, :, tf.newaxis]
-        similarity = tf.einsum("bnd,bhd->bnh", items, recent)
-        count = tf.reduce_sum(present, axis=1)[:, tf.newaxis]
-        mean = tf.math.divide_no_nan(tf.reduce_sum(similarity, axis=2), count)
-        return tf.stack([tf.reduce_max(similarity, axis=2), mean], axis=2)
+    def know(self, table: ItemTable) -> None:
+        """Replaces what the rating head knows of items, by the catalogue of another time."""
+        self.item_features.assign(_item_features(table))
 
     def _category_match(self, inputs: Tensors, item_index: tf.Tensor) -> tf.Tensor:
         """Means of the user's share and rating over the item's categories: float32 [B, N, 2]."""
+        profile = [inputs[features.USER_CATEGORY_SHARE], inputs[features.USER_CATEGORY_RATING]]
         categories = tf.gather(self.category_multi_hot, item_index)
-        number = tf.reduce_sum(categories, axis=2)
+        number = tf.reduce_sum(categories, axis=2, keepdims=True)
+        matched = tf.matmul(categories, tf.stack(profile, axis=2))
+        return tf.math.divide_no_nan(matched, number)
 
-        def category_mean(profile: tf.Tensor) -> tf.Tensor:
-            return tf.math.divide_no_nan(tf.einsum("bnc,bc->bn", categories, profile), number)
 
-        share = category_mean(inputs[features.USER_CATEGORY_SHARE])
-        rating = category_mean(inputs[features.USER_CATEGORY_RATING])
-        return tf.stack([share, rating], axis=2)
+def _item_features(table: ItemTable) -> tf.Tensor:
+    return tf.concat([table.content, table.log_frequency[:, tf.newaxis]], axis=1)

@@ -1,4 +1,4 @@
-"""From a user's features to a list: retrieve, filter, rank, fall back to what is popular.
+"""From a user's features to a list: retrieve, filter, rank, re-rank.
 
 Every signature that recommends, the Evaluator's too, goes through here.
 """
@@ -7,29 +7,16 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from models import contract, features
-from models.index import Index
+from models import features
+from models.candidates.generators import CandidateGenerators, Tensors, Users
+from models.candidates.merge import Merged
 from models.item_store import ItemStore
-from models.membership import is_member
-from models.popularity import PopularItems
-
-Tensors = dict[str, tf.Tensor]
+from models.ranking_features import RankingFeatures
+from models.related import RelatedItems
+from models.reranking.reranker import Reranker
 
 UNRANKED_SCORE = -1e9  # of an item outside the catalogue: below every real score, and finite
-
-
-class Users(NamedTuple):
-    """Users as every step of a request reads them, computed once.
-
-    Attributes:
-        inputs: transformed user features, each [B, ...].
-        embedding: float32 [B, D], of retrieval.
-        cold: bool [B], true for a user without any history to go by.
-    """
-
-    inputs: Tensors
-    embedding: tf.Tensor
-    cold: tf.Tensor
+DEFAULT_STRENGTH = -1.0  # the configured one
 
 
 class ItemList(NamedTuple):
@@ -46,60 +33,67 @@ class ItemList(NamedTuple):
     source: tf.Tensor
 
 
+class Wishes(NamedTuple):
+    """What a request asks for beside the number of items.
+
+    Attributes:
+        excluded_category: string [B, C], "" pads; None where the signature has none.
+        diversity: float32 [B], 0 to 1; below 0 stands for the configured one.
+        freshness: float32 [B], the same.
+    """
+
+    excluded_category: tf.Tensor | None
+    diversity: tf.Tensor
+    freshness: tf.Tensor
+
+
 class Recommender(tf.Module):
-    """Retrieval, ranking and the popular fallback over one catalogue."""
+    """Candidate generators, ranker and re-ranker over one catalogue."""
 
     def __init__(
         self,
-        retrieval: Any,
+        generators: CandidateGenerators,
+        ranking_features: RankingFeatures,
         ranker: Any,
-        index: Index,
-        related: Index,
-        popular: PopularItems,
+        reranker: Reranker,
+        related: RelatedItems,
         items: ItemStore,
-        catalogue_size: int,
-        candidates: int,
     ):
         """Joins the parts.
 
         Args:
-            retrieval: a loaded retrieval export.
+            generators: of the final models.
+            ranking_features: over the generators.
             ranker: a loaded ranker export.
-            index: over the catalogue's embeddings.
-            related: over their directions, see `directions`.
-            popular: over the same catalogue.
+            reranker: over the same catalogue.
+            related: over the main family's embeddings.
             items: the same catalogue as text.
-            catalogue_size: number of items.
-            candidates: retrieved for each request.
         """
         super().__init__(name="recommender")
-        self._retrieval = retrieval
+        self._generators = generators
+        self._ranking_features = ranking_features
         self._ranker = ranker
-        self._source = retrieval.kind.numpy().decode()
-        self._direction_size = int(retrieval.direction_size.numpy())
-        self._index = index
+        self._reranker = reranker
         self._related = related
-        self._popular = popular
         self._items = items
-        self._catalogue_size = catalogue_size
-        self._candidates = candidates
+        # The last for padding, whose number is -1.
+        self._sources = tf.Variable([*generators.sources, ""], dtype=tf.string, trainable=False)
 
     def users(self, inputs: Tensors) -> Users:
         """Embeds users.
 
         Args:
-            inputs: transformed user features, each [B, ...].
+            inputs: transformed user features and SEEN_INDEX, each [B, ...].
 
         Returns:
             What the other methods ask for.
         """
-        cold = tf.reduce_all(inputs[features.HISTORY_INDEX] == 0, axis=1)
-        return Users(inputs, self._retrieval.embed_users(inputs), cold)
+        return self._generators.users(inputs)
 
     def retrieve(
         self, users: Users, excluded: tf.Tensor, excluded_category: tf.Tensor | None = None
     ) -> ItemList:
-        """Finds the candidates of each user, best first.
+        """Finds the candidates of each user, the generators taking turns.
 
         Args:
             users: B of them.
@@ -107,125 +101,135 @@ class Recommender(tf.Module):
             excluded_category: string [B, C], "" pads.
 
         Returns:
-            Lists as long as the configured number of candidates.
+            Lists as long as the configured number of candidates; each score is that of the
+            generator which came first with the item.
         """
-        own = self._nearest(users, excluded, excluded_category)
-        return tf.cond(
-            tf.reduce_any(own.index == 0),
-            lambda: self._topped_up(own, excluded, excluded_category),
-            lambda: own,
-        )
+        found = self._candidates(users, excluded, excluded_category)
+        return ItemList(found.index, found.score, self._named(found.source))
 
     def recommend(
-        self,
-        users: Users,
-        excluded: tf.Tensor,
-        k: tf.Tensor,
-        excluded_category: tf.Tensor | None = None,
+        self, users: Users, excluded: tf.Tensor, k: tf.Tensor, wishes: Wishes | None = None
     ) -> ItemList:
-        """Ranks the candidates of each user and returns the first k.
+        """Ranks and re-ranks the candidates of each user and returns the first k.
 
         Args:
             users: B of them.
             excluded: int32 [B, X], item indices never to be returned, 0 pads.
-            k: int32 [], at most the configured number of candidates.
-            excluded_category: string [B, C], "" pads.
+            k: int32 [].
+            wishes: of the request; the configured strengths by default.
 
         Returns:
             Lists of k items.
         """
-        candidates = self.retrieve(users, excluded, excluded_category)
-        relevance, _ = self.rank(users, candidates.index)
-        # A cold user's popular items were not chosen for a taste: they keep their order.
-        score = tf.where(users.cold[:, tf.newaxis], candidates.score, relevance)
-        return _best(candidates._replace(score=score), candidates.index > 0, k)
-
-    def rank(self, users: Users, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns relevance and predicted rating of items int32 [B, N], each float32 [B, N]."""
-        relevance, rating = self._ranker.rank(
-            users.inputs, users.embedding, tf.cast(index, tf.int64)
+        if wishes is None:
+            default = tf.fill([tf.shape(users.cold)[0]], DEFAULT_STRENGTH)
+            wishes = Wishes(None, default, default)
+        found = self._candidates(users, excluded, wishes.excluded_category)
+        context = self._ranking_features.context(users, found.index)
+        score = self._relevance(users, found.index, context)
+        # Nobody's taste chose a cold user's candidates: they keep their turns.
+        size = tf.shape(found.index)[1]
+        turn = 1.0 / tf.range(1.0, tf.cast(size, tf.float32) + 1.0)
+        score = tf.where(users.cold[:, tf.newaxis], turn, score)
+        best = self._reranker.rerank(
+            found.index, score, self._directions, wishes.diversity, wishes.freshness, k
         )
-        known = index > 0
-        return tf.where(known, relevance, UNRANKED_SCORE), tf.where(known, rating, 0.0)
+        index = tf.gather(found.index, best.position, axis=1, batch_dims=1)
+        source = tf.gather(found.source, best.position, axis=1, batch_dims=1)
+        return ItemList(
+            tf.where(best.valid, index, 0),
+            tf.where(best.valid, best.score, 0.0),
+            self._named(tf.where(best.valid, source, -1)),
+        )
 
-    def similar(self, index: tf.Tensor, k: tf.Tensor) -> ItemList:
-        """Returns the k items nearest to each item, itself left out; an empty list for 0."""
-        embedding = self._retrieval.embed_items(tf.cast(index, tf.int64))
-        wanted = tf.minimum(k + 1, self._catalogue_size)
-        query = directions(embedding, self._direction_size)
-        found = _nominated(*self._related.search(query, wanted), self._source)
-        allowed = (found.index != index[:, tf.newaxis]) & (index > 0)[:, tf.newaxis]
-        return _best(found, allowed, k)
+    def rank(
+        self, users: Users, excluded: tf.Tensor, index: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Scores items against the candidates that the users would have got.
+
+        Args:
+            users: B of them.
+            excluded: int32 [B, X], what is no candidate.
+            index: int32 [B, N], 0 pads.
+
+        Returns:
+            Relevance and predicted ratings, each float32 [B, N].
+        """
+        found = self._candidates(users, excluded, None)
+        context = self._ranking_features.context(users, found.index)
+        relevance = self._relevance(users, index, context)
+        return tf.where(index > 0, relevance, UNRANKED_SCORE), self.rating(users, index)
+
+    def rating(self, users: Users, index: tf.Tensor) -> tf.Tensor:
+        """Predicts the ratings of items int32 [B, N], float32 [B, N]; 0 for padding."""
+        rating = self._ranker.rating(users.inputs, tf.cast(index, tf.int64))
+        return tf.where(index > 0, rating, 0.0)
+
+    def similar(self, index: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the k items nearest to each item and their cosines, [B, k]; nothing for 0."""
+        return self._related.of(index, k)
 
     def embed_items(self, index: tf.Tensor) -> tf.Tensor:
-        """Returns retrieval's embeddings, float32 [B, D]; zeros for 0."""
-        embedding = self._retrieval.embed_items(tf.cast(index, tf.int64))
-        return tf.where((index > 0)[:, tf.newaxis], embedding, 0.0)
+        """Returns the main family's embeddings, float32 [B, D]; zeros for 0."""
+        return tf.gather(self._generators.families[0].vectors, index)
 
     def popular(self, excluded: tf.Tensor, k: tf.Tensor) -> tf.Tensor:
         """Returns the k most popular items not excluded, int32 [B, k], 0 pads."""
-        return self._popular.top(excluded, k)[0]
+        return self._generators.popular.top(excluded, k)[0]
 
-    def _nearest(
+    def distance(self, index: tf.Tensor) -> tf.Tensor:
+        """Returns the mean cosine distance between the items of each list.
+
+        Args:
+            index: int32 [B, k], each item once a row, 0 pads.
+
+        Returns:
+            float32 [B], 0 for lists of fewer than two items.
+        """
+        there = tf.cast(index > 0, tf.float32)
+        vectors = self._directions(index) * there[:, :, tf.newaxis]
+        number = tf.reduce_sum(there, axis=1)
+        # The square of the sum is the sum over all pairs, each twice, and of the squares.
+        squares = tf.reduce_sum(vectors**2, axis=[1, 2])
+        pairs = tf.reduce_sum(tf.reduce_sum(vectors, axis=1) ** 2, axis=1) - squares
+        return tf.math.divide_no_nan(number * (number - 1.0) - pairs, number * (number - 1.0))
+
+    def _candidates(
         self, users: Users, excluded: tf.Tensor, excluded_category: tf.Tensor | None
-    ) -> ItemList:
-        """Retrieval's candidates; none for a cold user, whose vector says nothing."""
-        # As many more as could fall to the filter, so that enough are left after it.
-        wanted = tf.minimum(self._candidates + tf.shape(excluded)[1], self._catalogue_size)
-        if excluded_category is not None:
-            filtered = tf.reduce_any(excluded_category != "")
-            wanted = tf.where(filtered, self._catalogue_size, wanted)
-        found = _nominated(*self._index.search(users.embedding, wanted), self._source)
-        allowed = ~is_member(found.index, excluded) & ~users.cold[:, tf.newaxis]
-        allowed &= self._category_allowed(found.index, excluded_category)
-        return _best(found, allowed, tf.constant(self._candidates))
-
-    def _topped_up(
-        self, own: ItemList, excluded: tf.Tensor, excluded_category: tf.Tensor | None
-    ) -> ItemList:
-        """Fills what is missing from lists with the most popular items that are left."""
-        wanted = tf.constant(self._candidates)
-        if excluded_category is not None:
-            wanted = tf.constant(self._catalogue_size)
-        excluded = tf.concat([excluded, own.index], axis=1)
-        popular = _nominated(*self._popular.top(excluded, wanted), contract.SOURCE_POPULAR)
-        allowed = self._category_allowed(popular.index, excluded_category)
-        popular = popular._replace(index=tf.where(allowed, popular.index, 0))
-        both = ItemList(*(tf.concat(pair, axis=1) for pair in zip(own, popular, strict=True)))
-        # Scores of the two do not compare: the order is theirs, retrieval's first.
-        order = tf.argsort(tf.cast(both.index == 0, tf.int32), axis=1, stable=True)
-        first = order[:, : self._candidates]
-        return ItemList(*(tf.gather(column, first, axis=1, batch_dims=1) for column in both))
-
-    def _category_allowed(self, index: tf.Tensor, excluded_category: tf.Tensor | None) -> tf.Tensor:
+    ) -> Merged:
         if excluded_category is None:
-            return tf.ones_like(index, tf.bool)
-        return ~self._items.in_category(index, excluded_category)
+            return self._generators.retrieve(users, excluded)
+
+        def allows(index: tf.Tensor) -> tf.Tensor:
+            return ~self._items.in_category(index, excluded_category)
+
+        return tf.cond(
+            tf.reduce_any(excluded_category != ""),
+            lambda: self._generators.retrieve(users, excluded, allows),
+            lambda: self._generators.retrieve(users, excluded),
+        )
+
+    def _relevance(self, users: Users, index: tf.Tensor, context: Any) -> tf.Tensor:
+        return self._ranker.relevance(self._ranking_features.of(users, index, context))
+
+    def _directions(self, index: tf.Tensor) -> tf.Tensor:
+        return self._related.directions(index)
+
+    def _named(self, source: tf.Tensor) -> tf.Tensor:
+        number = self._sources.shape[0] - 1
+        return tf.gather(self._sources, tf.where(source < 0, number, source))
 
 
-def directions(embedding: tf.Tensor, size: int) -> tf.Tensor:
-    """Returns what items are like, whatever their biases and length: unit rows, float32 [n, size].
+def known_by(inputs: Tensors, kept: tuple[str, ...], nobody: Tensors) -> Tensors:
+    """Returns the features of users of whom only some are known.
 
     Args:
-        embedding: float32 [n, D], of retrieval.
-        size: leading components that are no biases.
+        inputs: transformed user features, each [B, ...].
+        kept: names of the features that are known.
+        nobody: features of a user about whom nothing is known, each [1, ...].
     """
-    return tf.math.l2_normalize(embedding[:, :size], axis=-1)
-
-
-def _nominated(index: tf.Tensor, score: tf.Tensor, source: str) -> ItemList:
-    return ItemList(index, score, tf.where(index > 0, source, ""))
-
-
-def _best(found: ItemList, allowed: tf.Tensor, k: tf.Tensor) -> ItemList:
-    """Returns the k best of the items that are there and allowed, 0 pads."""
-    lowest = found.score.dtype.min
-    allowed &= found.index > 0
-    padding = [[0, 0], [0, tf.maximum(k - tf.shape(found.index)[1], 0)]]
-    index = tf.pad(tf.where(allowed, found.index, 0), padding)
-    score = tf.pad(tf.where(allowed, found.score, lowest), padding, constant_values=lowest)
-    source = tf.pad(tf.where(allowed, found.source, ""), padding, constant_values="")
-    score, position = tf.math.top_k(score, k)
-    index = tf.gather(index, position, axis=1, batch_dims=1)
-    source = tf.gather(source, position, axis=1, batch_dims=1)
-    return ItemList(index, tf.where(index > 0, score, 0.0), source)
+    rows = tf.shape(inputs[features.USER_INDEX])[0]
+    return {
+        name: value if name in kept else tf.repeat(nobody[name], rows, axis=0)
+        for name, value in inputs.items()
+    }

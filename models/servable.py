@@ -5,11 +5,13 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from models import contract, features
+from models.candidates.generators import Users
 from models.item_store import ItemStore
+from models.item_table import FloatArray
 from models.membership import is_member
 from models.options import ServingOptions
 from models.query_parser import QueryParser
-from models.recommender import ItemList, Recommender, Users
+from models.recommender import DEFAULT_STRENGTH, ItemList, Recommender, Wishes, known_by
 from models.user_store import UserStore
 
 Tensors = dict[str, tf.Tensor]
@@ -18,6 +20,26 @@ _IDS = tf.TensorSpec([None], tf.string)
 _LISTS = tf.TensorSpec([None, None], tf.string)
 _STRENGTHS = tf.TensorSpec([None], tf.float32)
 _K = tf.TensorSpec([], tf.int32, contract.K)
+_FIRST = 10  # items of a list, whose distances the Evaluator reads
+# What is known of a stranger, in two ways.
+_HISTORY = (features.HISTORY_INDEX, features.SEEN_INDEX)
+_CATEGORIES = (features.USER_CATEGORY_SHARE,)
+
+
+class CatalogueCounts(tf.Module):
+    """What the Evaluator's metrics need to know of the catalogue.
+
+    Attributes:
+        interactions: float32 [N+1], of each item in training.
+        size: number of items.
+        total: of interactions.
+    """
+
+    def __init__(self, interactions: FloatArray):
+        super().__init__(name="catalogue_counts")
+        self.interactions = tf.Variable(interactions, trainable=False)
+        self.size = len(interactions) - 1
+        self.total = float(interactions.sum())
 
 
 class Servable(tf.Module):
@@ -29,7 +51,7 @@ class Servable(tf.Module):
         users: UserStore,
         items: ItemStore,
         parser: QueryParser,
-        catalogue_size: int,
+        catalogue: CatalogueCounts,
         options: ServingOptions,
     ):
         super().__init__(name="servable")
@@ -37,7 +59,7 @@ class Servable(tf.Module):
         self._users = users
         self._items = items
         self._parser = parser
-        self._catalogue_size = catalogue_size
+        self._catalogue = catalogue
         self._options = options
 
     def signatures(self) -> dict[str, Callable[..., Tensors]]:
@@ -83,7 +105,7 @@ class Servable(tf.Module):
     ) -> Tensors:
         """Recommends k items; the request's history comes before the stored one.
 
-        Diversity and freshness are checked to be from 0 to 1 and have no effect yet.
+        Strengths are from 0 to 1, or -1 for the configured ones.
         """
         k = self._checked_k(k)
         lists = {
@@ -95,7 +117,7 @@ class Servable(tf.Module):
         checks = [
             *(_same_rows(user_id, name, value) for name, value in (lists | strengths).items()),
             *(self._short_enough(name, value) for name, value in lists.items()),
-            *(_from_0_to_1(name, value) for name, value in strengths.items()),
+            *(_is_strength(name, value) for name, value in strengths.items()),
         ]
         with tf.control_dependencies(checks):
             row = self._rows(user_id)
@@ -107,7 +129,8 @@ class Servable(tf.Module):
         history = _without_gaps(tf.concat([latest, earlier], axis=1))
         excluded = tf.concat([latest, seen, self._items.index(exclude_item_id)], axis=1)
         users = self._recommender.users(self._users.inputs(row, history))
-        return self._listed(self._recommender.recommend(users, excluded, k, exclude_category))
+        wishes = Wishes(exclude_category, diversity, freshness)
+        return self._listed(self._recommender.recommend(users, excluded, k, wishes))
 
     def retrieve(self, user_id: tf.Tensor, k: tf.Tensor) -> Tensors:
         """Returns the first k candidates before ranking."""
@@ -122,21 +145,19 @@ class Servable(tf.Module):
             self._short_enough(contract.ITEM_ID, item_id),
         ]
         with tf.control_dependencies(checks):
-            users, _ = self._stored(user_id)
-        relevance, rating = self._recommender.rank(users, self._items.index(item_id))
+            users, seen = self._stored(user_id)
+        relevance, rating = self._recommender.rank(users, seen, self._items.index(item_id))
         return {contract.SCORE: relevance, contract.PREDICTED_RATING: rating}
 
     def similar_items(self, item_id: tf.Tensor, k: tf.Tensor) -> Tensors:
         """Returns the k nearest items to each item; nothing for an unknown one."""
-        listed = self._listed(
-            self._recommender.similar(self._items.index(item_id), self._checked_k(k))
-        )
-        return {name: listed[name] for name in (contract.ITEM_ID, contract.SCORE)}
+        index, score = self._recommender.similar(self._items.index(item_id), self._checked_k(k))
+        return {contract.ITEM_ID: self._items.ids(index), contract.SCORE: score}
 
     def embed_users(self, user_id: tf.Tensor) -> Tensors:
         """Returns the users' vectors, of an unknown user the one without any history."""
         users, _ = self._stored(user_id)
-        return {contract.EMBEDDING: users.embedding}
+        return {contract.EMBEDDING: users.embeddings[0]}
 
     def embed_items(self, item_id: tf.Tensor) -> Tensors:
         """Returns the items' vectors, zeros for an unknown item."""
@@ -154,20 +175,38 @@ class Servable(tf.Module):
         """Recommends from serialized query Examples, so from users as they were at the split."""
         query = self._parser.parse(examples)
         seen = self._items.index(query.seen_item_id)
-        k = tf.constant(contract.EVALUATED_LIST_LENGTH)
         inputs = query.inputs | {features.SEEN_INDEX: tf.cast(seen, tf.int64)}
         users = self._recommender.users(inputs)
-        recommended = self._recommender.recommend(users, seen, k)
         chosen = self._items.index(query.chosen_item_id)
-        _, rating = self._recommender.rank(users, chosen)
+        k = tf.constant(contract.EVALUATED_LIST_LENGTH)
+        recommended = self._recommender.recommend(users, seen, k).index
+        interactions = self._catalogue.interactions
         return {
-            contract.RECOMMENDED_ITEM_ID: self._items.ids(recommended.index),
+            contract.RECOMMENDED_ITEM_ID: self._items.ids(recommended),
             contract.POPULAR_ITEM_ID: self._items.ids(self._recommender.popular(seen, k)),
-            contract.CHOSEN_PREDICTED_RATING: rating,
+            contract.HISTORY_ONLY_ITEM_ID: self._as_stranger(inputs, seen, _HISTORY),
+            contract.CATEGORIES_ONLY_ITEM_ID: self._as_stranger(inputs, seen, _CATEGORIES),
+            contract.CHOSEN_PREDICTED_RATING: self._recommender.rating(users, chosen),
+            contract.RECOMMENDED_INTERACTIONS: tf.gather(interactions, recommended),
+            contract.CHOSEN_INTERACTIONS: tf.where(
+                query.chosen_item_id == "", -1.0, tf.gather(interactions, chosen)
+            ),
+            contract.INTRA_LIST_DISTANCE: self._recommender.distance(recommended[:, :_FIRST]),
             contract.CATALOGUE_SIZE: tf.fill(
-                tf.shape(examples), tf.constant(self._catalogue_size, tf.int64)
+                tf.shape(examples), tf.constant(self._catalogue.size, tf.int64)
+            ),
+            contract.TOTAL_INTERACTIONS: tf.fill(
+                tf.shape(examples), tf.constant(self._catalogue.total)
             ),
         }
+
+    def _as_stranger(self, inputs: Tensors, seen: tf.Tensor, kept: tuple[str, ...]) -> tf.Tensor:
+        """Returns what users would get of whom only some features are known, ids [B, 100]."""
+        row = tf.zeros([1], tf.int64)
+        nobody = self._users.inputs(row, self._users.seen(row))
+        users = self._recommender.users(known_by(inputs, kept, nobody))
+        k = tf.constant(contract.EVALUATED_LIST_LENGTH)
+        return self._items.ids(self._recommender.recommend(users, seen, k).index)
 
     def _stored(self, user_id: tf.Tensor) -> tuple[Users, tf.Tensor]:
         row = self._rows(user_id)
@@ -206,9 +245,10 @@ def _signature(method: Callable[..., Tensors], **specs: tf.TensorSpec) -> Callab
     return tf.function(method, input_signature=named).get_concrete_function()
 
 
-def _from_0_to_1(name: str, strength: tf.Tensor) -> tf.Operation:
-    within = tf.reduce_all((strength >= 0.0) & (strength <= 1.0))
-    return tf.debugging.Assert(within, [f"{name} must be between 0 and 1. Received:", strength])
+def _is_strength(name: str, strength: tf.Tensor) -> tf.Operation:
+    within = (strength >= 0.0) & (strength <= 1.0) | (strength == DEFAULT_STRENGTH)
+    message = f"{name} must be between 0 and 1, or -1 for the configured default. Received:"
+    return tf.debugging.Assert(tf.reduce_all(within), [message, strength])
 
 
 def _same_rows(user_id: tf.Tensor, name: str, value: tf.Tensor) -> tf.Operation:

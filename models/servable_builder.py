@@ -11,22 +11,28 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from models import contract, features
-from models.index import Index, build_index, recall_against_exact
+from models.candidates.generators import CandidateGenerators, Family
+from models.candidates.options import CandidateOptions
+from models.candidates.stage import Stage, index_of
+from models.index import recall_against_exact
+from models.item_facts import ItemFacts, recommendable
 from models.item_store import CatalogueItem, ItemStore
 from models.item_table import FloatArray
-from models.options import IndexOptions, ServingOptions
-from models.popularity import PopularItems
+from models.options import IndexOptions, RerankingOptions, ServingOptions
 from models.progress import report
 from models.query_parser import QueryParser
+from models.ranking_features import RankingFeatures
 from models.raw_data import read_catalogue, serialized_batches
-from models.recommender import Recommender, directions
+from models.recommender import Recommender
+from models.related import RelatedItems, directions
 from models.requests import predict_request
-from models.servable import Servable
+from models.reranking.reranker import Reranker
+from models.servable import CatalogueCounts, Servable
 from models.servable_check import ServableError, check_index_size, check_servable
+from models.transformed_data import read_item_table
 from models.user_store import STORED_FEATURES, UserStore
 from models.warmup import write_warmup_requests
 
-EMBEDDING_BATCH = 65_536  # items embedded at once
 RECALL_QUERIES = 256
 RECALL_AT = 100
 UNIT_TOLERANCE = 1e-4
@@ -38,8 +44,9 @@ class BuildSources:
 
     Attributes:
         transform_graph: of the Transform run.
-        retrieval: SavedModel of the retrieval export.
+        retrieval: SavedModel of the retrieval stage.
         ranker: SavedModel of the ranker export.
+        transformed: gzip TFRecords of the transformed items split.
         items: gzip TFRecords of the raw items split.
         users: gzip TFRecords of the raw users split.
     """
@@ -47,15 +54,36 @@ class BuildSources:
     transform_graph: str
     retrieval: str
     ranker: str
+    transformed: str
     items: str
     users: str
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """Parts of the configuration.
+
+    Attributes:
+        max_history: items of a history that the user tower reads.
+        candidates: of the generators.
+        index: of the indexes.
+        reranking: defaults of the re-ranker, and the filters.
+        serving: limits of the signatures.
+    """
+
+    max_history: int
+    candidates: CandidateOptions
+    index: IndexOptions
+    reranking: RerankingOptions
+    serving: ServingOptions
 
 
 @dataclass(frozen=True)
 class BuildReport:
     """What was built and measured."""
 
-    retrieval: str  # its kind
+    retrieval: str  # the main family
+    generators: list[str]
     items: int
     users: int
     embedding_dimension: int
@@ -67,21 +95,13 @@ class BuildReport:
         return asdict(self)
 
 
-def build_servable(
-    sources: BuildSources,
-    path: str,
-    max_history: int,
-    index_options: IndexOptions,
-    serving_options: ServingOptions,
-) -> BuildReport:
+def build_servable(sources: BuildSources, path: str, options: BuildOptions) -> BuildReport:
     """Builds, saves, reloads and checks the servable.
 
     Args:
         sources: what it is made of.
         path: of the SavedModel.
-        max_history: items of a history that the user tower reads.
-        index_options: of the index.
-        serving_options: limits of the signatures.
+        options: of all parts.
 
     Returns:
         What was built.
@@ -91,42 +111,45 @@ def build_servable(
             too few of the nearest, or a signature does not answer.
     """
     transform_output = tft.TFTransformOutput(sources.transform_graph)
-    retrieval = tf.saved_model.load(sources.retrieval)
     vocabulary_file = transform_output.vocabulary_file_by_name(features.ITEM_VOCABULARY)
     items = _ordered_catalogue(read_catalogue(sources.items), vocabulary_file)
+    table = read_item_table(sources.transformed, sources.transform_graph)
     report(f"servable: embedding {len(items)} items")
-    embeddings = _embed_items(retrieval, len(items))
-    index = build_index(embeddings, index_options)
-    related = _related_index(index, embeddings, retrieval, index_options)
+    stage = Stage(sources.retrieval)
+    ranker = tf.saved_model.load(sources.ranker)
+    shown = recommendable(items, options.reranking)
+    generators = stage.generators(
+        options.candidates, options.index, options.serving.candidates, shown
+    )
+    _check_scores(ranker, generators)
+    main, nominable = generators.families[0], np.flatnonzero(shown)
     parser = QueryParser(transform_output)
+    facts = ItemFacts(items)
     with tempfile.TemporaryDirectory() as scratch:
         user_file = str(Path(scratch, "users.txt"))
         item_store = ItemStore(items, vocabulary_file)
         user_store, user_ids = _user_store(
-            sources.users, parser, item_store, user_file, max_history
+            sources.users, parser, item_store, user_file, options.max_history
         )
-        check_index_size(index, embeddings)
-        recall = _index_recall(index, embeddings, retrieval, user_store, len(user_ids))
+        check_index_size(main.nearest, stage.embeddings[0], nominable)
+        recall = _index_recall(main, stage.embeddings[0][nominable], nominable, user_store)
         report(f"servable: the index finds {recall:.3f} of the exact {RECALL_AT} nearest items")
-        if recall < index_options.min_recall:
+        if recall < options.index.min_recall:
             raise ServableError(
                 f"the index finds {recall:.3f} of the {RECALL_AT} nearest items; at least "
-                f"{index_options.min_recall} was expected. Raise index.leaves_searched_fraction "
+                f"{options.index.min_recall} was expected. Raise index.leaves_searched_fraction "
                 "or index.reorder, or lower index.min_recall."
             )
         recommender = Recommender(
-            retrieval,
-            tf.saved_model.load(sources.ranker),
-            index,
-            related,
-            PopularItems([item.interactions for item in items]),
+            generators,
+            RankingFeatures(generators, table, stage.mean_rating),
+            ranker,
+            Reranker(facts, options.reranking),
+            _related(main, nominable, options.index),
             item_store,
-            len(items),
-            serving_options.candidates,
         )
-        servable = Servable(
-            recommender, user_store, item_store, parser, len(items), serving_options
-        )
+        counts = CatalogueCounts(stage.counts)
+        servable = Servable(recommender, user_store, item_store, parser, counts, options.serving)
         report("servable: saving")
         tf.saved_model.save(
             servable,
@@ -134,17 +157,18 @@ def build_servable(
             signatures=servable.signatures(),
             options=tf.saved_model.SaveOptions(namespace_whitelist=["Scann"]),
         )
-    warmup_users = user_ids[: serving_options.warmup_users]
+    warmup_users = user_ids[: options.serving.warmup_users]
     write_warmup_requests(path, _warmup_requests(warmup_users, items[0].item_id))
     report("servable: checking")
     query = next(serialized_batches(sources.users))[:1]
     check_servable(path, items[0].item_id, user_ids[0], query)
     return BuildReport(
-        retrieval=retrieval.kind.numpy().decode(),
+        retrieval=main.kind,
+        generators=generators.sources,
         items=len(items),
         users=len(user_ids),
-        embedding_dimension=embeddings.shape[1],
-        index_kind=index_options.kind,
+        embedding_dimension=stage.embeddings[0].shape[1],
+        index_kind=options.index.kind,
         index_recall=recall,
     )
 
@@ -162,31 +186,25 @@ def _ordered_catalogue(
     return [catalogue[item_id] for item_id in vocabulary]
 
 
-def _embed_items(retrieval: Any, items: int) -> FloatArray:
-    starts = range(1, items + 1, EMBEDDING_BATCH)
-    parts = [
-        retrieval.embed_items(
-            tf.range(start, min(start + EMBEDDING_BATCH, items + 1), dtype=tf.int64)
-        )
-        for start in starts
-    ]
-    embeddings: FloatArray = tf.concat(parts, axis=0).numpy()
-    if len(embeddings) != items or not np.isfinite(embeddings).all():
+def _check_scores(ranker: Any, generators: CandidateGenerators) -> None:
+    """Refuses a ranker that has learned to read other generators' scores."""
+    learned = [name.decode() for name in ranker.score_names.numpy()]
+    if learned != generators.score_names:
         raise ServableError(
-            f"{items} finite item embeddings were expected. Received: {len(embeddings)}, "
-            f"{int((~np.isfinite(embeddings)).any(axis=1).sum())} of them not finite."
+            f"the ranker reads scores of {', '.join(learned)}; the generators give "
+            f"{', '.join(generators.score_names)}. Train the ranker on the same generators."
         )
-    return embeddings
 
 
-def _related_index(
-    index: Index, embeddings: FloatArray, retrieval: Any, options: IndexOptions
-) -> Index:
-    """Returns the index for related items: the same one where embeddings are directions."""
-    unit = directions(tf.constant(embeddings), int(retrieval.direction_size.numpy())).numpy()
-    if unit.shape == embeddings.shape and np.allclose(unit, embeddings, atol=UNIT_TOLERANCE):
-        return index
-    return build_index(unit, options)
+def _related(main: Family, nominable: npt.NDArray[np.int64], options: IndexOptions) -> RelatedItems:
+    """Related items by the main family; the same index does where its embeddings are directions."""
+    embeddings = main.vectors.numpy()
+    unit = directions(embeddings, int(main.export.direction_size.numpy()))
+    index = main.nearest
+    if unit.shape != embeddings.shape or not np.allclose(unit, embeddings, atol=UNIT_TOLERANCE):
+        index = index_of(unit, nominable.astype(np.int32), options)
+    kept = options.related if len(embeddings) <= options.related_up_to else 0
+    return RelatedItems(unit, index, len(nominable), kept)
 
 
 def _user_store(
@@ -220,11 +238,14 @@ def _unknown_user() -> bytes:
 
 
 def _index_recall(
-    index: Any, embeddings: FloatArray, retrieval: Any, users: UserStore, number: int
+    main: Family,
+    embeddings: FloatArray,
+    nominable: npt.NDArray[np.int64],
+    users: UserStore,
 ) -> float:
-    rows = tf.range(1, min(number, RECALL_QUERIES) + 1, dtype=tf.int64)
-    queries = retrieval.embed_users(users.inputs(rows, users.seen(rows))).numpy()
-    return recall_against_exact(index, embeddings, queries, RECALL_AT)
+    rows = tf.range(1, min(users.size, RECALL_QUERIES) + 1, dtype=tf.int64)
+    queries = main.export.embed_users(users.inputs(rows, users.seen(rows))).numpy()
+    return recall_against_exact(main.nearest, embeddings, queries, RECALL_AT, nominable)
 
 
 def _warmup_requests(user_ids: list[bytes], item_id: bytes) -> list[Any]:

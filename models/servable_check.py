@@ -1,5 +1,7 @@
 """What a finished servable must hold, checked before anybody evaluates it."""
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from models import contract
@@ -13,22 +15,22 @@ class ServableError(Exception):
     """The finished servable failed one of its own checks."""
 
 
-def check_index_size(index: Index, embeddings: FloatArray) -> None:
+def check_index_size(index: Index, vectors: FloatArray, items: npt.NDArray[np.int64]) -> None:
     """Asks an index for everything.
 
     Args:
         index: to be checked.
-        embeddings: float32 [N, D], what it was built from.
+        vectors: float32 [N+1, D], by item index.
+        items: int64 [M], those that the index was built of.
 
     Raises:
-        ServableError: unless the index holds each of the N items once.
+        ServableError: unless the index holds each of the M items once.
     """
-    size = len(embeddings)
-    found, _ = index.search(tf.constant(embeddings[:1]), tf.constant(size))
+    found, _ = index.search(tf.constant(vectors[items[:1]]), tf.constant(len(items)))
     distinct = set(found.numpy().ravel()) - {0}
-    if distinct != set(range(1, size + 1)):
+    if distinct != set(items.tolist()):
         raise ServableError(
-            f"the index must hold the {size} items of the catalogue. Received: {len(distinct)}. "
+            f"the index must hold {len(items)} items of the catalogue. Received: {len(distinct)}. "
             "Raise index.reorder, or set index.kind to brute_force."
         )
 

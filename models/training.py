@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from models.validation import VALIDATION_NDCG, RankValidation
+from models.validation import Validation
 
 
 def seed_everything(seed: int) -> None:
@@ -18,12 +18,15 @@ def seed_everything(seed: int) -> None:
     tf.random.set_seed(seed)
 
 
-def callbacks(validation: RankValidation, patience: int, log_folder: str) -> list[Any]:
+def callbacks(validation: Validation, patience: int, log_folder: str) -> list[Any]:
     """Returns validation, early stopping at the best epoch's weights, and TensorBoard logs."""
     return [
         validation,
         tf_keras.callbacks.EarlyStopping(
-            monitor=VALIDATION_NDCG, mode="max", patience=patience, restore_best_weights=True
+            monitor=validation.metric,
+            mode=validation.mode,
+            patience=patience,
+            restore_best_weights=True,
         ),
         StopWhenNotFinite(),
         tf_keras.callbacks.TensorBoard(log_folder, write_graph=False),

@@ -1,6 +1,7 @@
 """Reads transformed examples: the items as a table, the interactions as a stream of batches."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 import numpy as np
@@ -10,12 +11,16 @@ import tensorflow_transform as tft
 from scipy import sparse
 
 from models import features
+from models.errors import UnsuitableDataError
 from models.item_table import ItemTable, item_table
 from models.retrieval.interaction_table import InteractionTable
 
 SHUFFLE_BUFFER = 200_000  # serialized examples, about 1 KB each
 READ_BATCH = 4096
+COUNTED_BATCH = 65_536  # interactions of which pairs of items are counted at once
 MOST_SEEN = 4096  # items of a held-out row: 33 KB, of which a few thousand are kept
+
+Columns = dict[str, npt.NDArray[np.generic]]
 
 INTERACTION_FEATURES = (*features.USER_FEATURES, features.ITEM_INDEX, features.LABEL_RATING)
 ITEM_FEATURES = (
@@ -27,17 +32,28 @@ ITEM_FEATURES = (
 
 
 class TransformedData:
-    """The transformed examples of one Transform run."""
+    """The transformed examples of one Transform run, as they are learned from at one of two times.
 
-    def __init__(self, patterns: Sequence[str], transform_graph: str):
+    What is served learns from all training interactions (`train` and `late`) and is validated on
+    `eval`. What the ranker learns to order comes from earlier models: those learn from `train`
+    alone, and `late` is held out.
+    """
+
+    def __init__(self, patterns: Sequence[str], transform_graph: str, earlier: bool = False):
         """Opens the data.
 
         Args:
             patterns: file patterns of gzip TFRecords; the folder of each is named after its split.
             transform_graph: path of the transform graph.
+            earlier: whether `late` is held out.
         """
         self._patterns = patterns
-        self._by_split: dict[str, tf.data.Dataset] = {}  # interactions in order, sorted once
+        self._earlier = earlier
+        self._training: tuple[str, ...] = (features.TRAIN_SPLIT,)
+        if not earlier:
+            self._training += (features.LATE_SPLIT,)
+        self._held_out = (features.LATE_SPLIT,) if earlier else (features.EVAL_SPLIT,)
+        self._in_order: dict[tuple[str, ...], tf.data.Dataset] = {}  # interactions, sorted once
         self._items: ItemTable | None = None
         self._table: InteractionTable | None = None
         self.transform_output = tft.TFTransformOutput(transform_graph)
@@ -46,12 +62,35 @@ class TransformedData:
     def items(self) -> ItemTable:
         """Returns the catalogue, read once."""
         if self._items is None:
-            self._items = item_table(self._read(features.ITEMS_SPLIT, ITEM_FEATURES))
+            table = item_table(self._read((features.ITEMS_SPLIT,), ITEM_FEATURES))
+            if self._earlier:
+                # Counted with the late interactions, popularity would tell what is held out.
+                counts = np.concatenate([[0], self._count_items(table.size)]) + 1.0
+                log_frequency = np.log(counts / counts[1:].sum()).astype(np.float32)
+                table = dataclasses.replace(table, log_frequency=log_frequency)
+            self._items = table
         return self._items
+
+    def _count_items(self, items: int) -> npt.NDArray[np.int64]:
+        index = self._read(self._training, (features.ITEM_INDEX,))[features.ITEM_INDEX]
+        return np.bincount(index, minlength=items + 1)[1:]
 
     def users(self) -> int:
         """Returns the number of users with training interactions."""
         return self.transform_output.vocabulary_size_by_name(features.USER_VOCABULARY)
+
+    def attribute_values(self) -> list[int]:
+        """Returns how many values each user attribute has, in the order of USER_ATTRIBUTE_INDEX."""
+        prefix = features.USER_ATTRIBUTE_PREFIX
+        return [
+            self.transform_output.vocabulary_size_by_name(name)
+            for name in sorted(self.transform_output.raw_feature_spec())
+            if name.startswith(prefix)
+        ]
+
+    def mean_rating(self) -> float:
+        """Returns the mean of the training interactions' ratings."""
+        return float(self.table().rating.mean())
 
     def user_specs(self) -> dict[str, tf.TensorSpec]:
         """Returns the shapes of what a user is embedded from, each [None, ...]."""
@@ -66,7 +105,7 @@ class TransformedData:
         """Returns the training interactions by user and item, read into memory once."""
         if self._table is None:
             names = (features.USER_INDEX, features.ITEM_INDEX, features.LABEL_RATING)
-            columns = self._read(features.TRAIN_SPLIT, names)
+            columns = self._read(self._training, names)
             user, item, rating = (columns[name] for name in names)
             order = np.lexsort((item, user))
             self._table = InteractionTable(
@@ -74,18 +113,17 @@ class TransformedData:
             )
         return self._table
 
-    def interactions(self, split: str, batch_size: int, seed: int) -> tf.data.Dataset:
-        """Streams shuffled batches of interactions, the last incomplete one left out.
+    def interactions(self, batch_size: int, seed: int) -> tf.data.Dataset:
+        """Streams shuffled batches of training interactions, the last incomplete one left out.
 
         Args:
-            split: `train` or `eval`.
-            batch_size: examples in a batch; a smaller split is one batch.
+            batch_size: examples in a batch; less data are one batch.
             seed: of the order, which differs from epoch to epoch.
 
         Returns:
             Batches: a dict of INTERACTION_FEATURES and SEEN_INDEX.
         """
-        records = self._ordered(split)
+        records = self._ordered(self._training)
         available = records.take(batch_size).reduce(np.int64(0), lambda count, _: count + 1)
         return (
             records.shuffle(SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=True)
@@ -94,16 +132,53 @@ class TransformedData:
             .prefetch(tf.data.AUTOTUNE)
         )
 
-    def sample(self, split: str, most: int, seed: int) -> dict[str, npt.NDArray[np.generic]]:
-        """Reads a random part of a split's interactions, at most `most`, in memory."""
-        records = self._ordered(split)
-        records = records.shuffle(SHUFFLE_BUFFER, seed=seed).take(most)
-        return _concatenated(
-            records.batch(READ_BATCH).map(self._parser(INTERACTION_FEATURES)), split
-        )
+    def sample(self, most: int, seed: int) -> Columns:
+        """Reads a random part of the training interactions, at most `most`, in memory."""
+        return self._sample(self._training, most, seed)
 
-    def held_out(self, most: int, seed: int) -> dict[str, npt.NDArray[np.generic]]:
-        """Reads a random part of the eval split's interactions, to validate or calibrate on.
+    def training_batches(self, names: Sequence[str]) -> Iterator[Columns]:
+        """Yields the named columns of all training interactions, a part of the rows at a time."""
+        records = self._records(self._training).batch(COUNTED_BATCH)
+        parsed = records.map(self._parser(names), num_parallel_calls=tf.data.AUTOTUNE)
+        yield from parsed.prefetch(1).as_numpy_iterator()
+
+    def ranking_queries(self, most: int, seed: int) -> Columns:
+        """Reads users as of before `late`, each with what they then chose.
+
+        Args:
+            most: users, at most.
+            seed: of the choice.
+
+        Returns:
+            USER_FEATURES, SEEN_INDEX and the columns CHOSEN_*, each [n, ...], 0 pads.
+        """
+        records = self._records((features.RANKING_SPLIT,))
+        lists = (
+            features.SEEN_INDEX,
+            features.CHOSEN_INDEX,
+            features.CHOSEN_LABEL_RATING,
+            features.CHOSEN_LABEL_POSITION,
+        )
+        parse = self._parser((features.USER_INDEX,))
+        serialized = np.array(list(records.as_numpy_iterator()), dtype=object)
+        if not len(serialized):
+            raise UnsuitableDataError(
+                "at least one user with interactions in both train and late was expected, for the "
+                "ranker to learn from. Received: none. Deliver more interactions a user, or raise "
+                "data.split.late_fraction."
+            )
+        # By user: Beam writes them in another order each time.
+        order = np.argsort(parse(serialized)[features.USER_INDEX].numpy(), kind="stable")
+        chosen = np.random.default_rng(seed).permutation(len(order))[:most]
+        spec = {name: self._spec[name] for name in (*features.USER_FEATURES, *lists)}
+        parsed = tf.io.parse_example(serialized[order[np.sort(chosen)]], spec)
+        return {
+            name: (tf.sparse.to_dense(value) if name in lists else value).numpy()
+            for name, value in parsed.items()
+        }
+
+    def held_out(self, most: int, seed: int) -> Columns:
+        """Reads a random part of the held-out interactions, to validate or calibrate on.
 
         Args:
             most: interactions, at most.
@@ -113,30 +188,40 @@ class TransformedData:
             Columns as of `sample`; but SEEN_INDEX holds all that the user has seen, as where the
             model serves: the example's history, then all else they were trained with.
         """
-        columns = self.sample(features.EVAL_SPLIT, most, seed)
+        columns = self._sample(self._held_out, most, seed)
         columns[features.SEEN_INDEX] = with_training(columns, self.table().matrix())
         return columns
 
-    def _read(self, split: str, names: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]:
-        batches = self._records(split).batch(READ_BATCH)
-        parsed = batches.map(self._parser(names), num_parallel_calls=tf.data.AUTOTUNE)
-        return _concatenated(parsed, split)
+    def _sample(self, splits: tuple[str, ...], most: int, seed: int) -> Columns:
+        records = self._ordered(splits)
+        records = records.shuffle(SHUFFLE_BUFFER, seed=seed).take(most)
+        return _concatenated(
+            records.batch(READ_BATCH).map(self._parser(INTERACTION_FEATURES)), splits
+        )
 
-    def _records(self, split: str) -> tf.data.Dataset:
-        folder = f"Split-{split}"
-        patterns = [p for p in self._patterns if PurePath(p).parent.name == folder]
-        if not patterns:
-            raise ValueError(
-                f"a folder {folder} was expected among {list(self._patterns)}. "
-                "Name the split in the Trainer's train_args or eval_args."
-            )
+    def _read(self, splits: tuple[str, ...], names: Sequence[str]) -> Columns:
+        batches = self._records(splits).batch(READ_BATCH)
+        parsed = batches.map(self._parser(names), num_parallel_calls=tf.data.AUTOTUNE)
+        return _concatenated(parsed, splits)
+
+    def _records(self, splits: tuple[str, ...]) -> tf.data.Dataset:
+        patterns: list[str] = []
+        for split in splits:
+            folder = f"Split-{split}"
+            of_split = [p for p in self._patterns if PurePath(p).parent.name == folder]
+            if not of_split:
+                raise ValueError(
+                    f"a folder {folder} was expected among {list(self._patterns)}. "
+                    "Name the split in the Trainer's train_args or eval_args."
+                )
+            patterns += of_split
         files = tf.data.Dataset.list_files(patterns, shuffle=False)
         return tf.data.TFRecordDataset(files, compression_type="GZIP")
 
-    def _ordered(self, split: str) -> tf.data.Dataset:
-        if split not in self._by_split:
-            self._by_split[split] = self._in_fixed_order(self._records(split))
-        return self._by_split[split]
+    def _ordered(self, splits: tuple[str, ...]) -> tf.data.Dataset:
+        if splits not in self._in_order:
+            self._in_order[splits] = self._in_fixed_order(self._records(splits))
+        return self._in_order[splits]
 
     def _in_fixed_order(self, records: tf.data.Dataset) -> tf.data.Dataset:
         """Sorts interactions, as many as fit into the shuffle's buffer.
@@ -176,9 +261,7 @@ class TransformedData:
         return parse
 
 
-def with_training(
-    held_out: dict[str, npt.NDArray[np.generic]], trained: sparse.csr_matrix
-) -> npt.NDArray[np.int64]:
+def with_training(held_out: Columns, trained: sparse.csr_matrix) -> npt.NDArray[np.int64]:
     """Joins the histories of held-out interactions with the users' training interactions.
 
     Args:
@@ -201,10 +284,16 @@ def with_training(
     return joined
 
 
-def _concatenated(batches: tf.data.Dataset, split: str) -> dict[str, npt.NDArray[np.generic]]:
+def _concatenated(batches: tf.data.Dataset, splits: tuple[str, ...]) -> Columns:
     parts = list(batches.as_numpy_iterator())
     if not parts:
-        raise ValueError(
-            f"the split {split} has no example. Check data.split in the configuration."
+        raise UnsuitableDataError(
+            f"no example in {' and '.join(splits)}; at least one was expected. Check data.split in "
+            "the configuration: users may have too few interactions for its fractions."
         )
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def read_item_table(split_folder: str, transform_graph: str) -> ItemTable:
+    """Returns the catalogue of the transformed items split in a folder."""
+    return TransformedData([f"{split_folder}/*"], transform_graph).items()

@@ -46,6 +46,11 @@ class UserStore(tf.Module):
         self._seen = tf.Variable(flat, trainable=False, name="seen_items")
         self._max_history = max_history
 
+    @property
+    def size(self) -> int:
+        """Number of known users."""
+        return int(self._splits.shape[0]) - 2
+
     def rows(self, user_id: tf.Tensor) -> tf.Tensor:
         """Returns the users' rows, int64 [B], 0 for an unknown one."""
         return self._row_of.lookup(user_id) + 1

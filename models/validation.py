@@ -15,6 +15,8 @@ Columns = dict[str, npt.NDArray[np.generic]]
 MAX_BATCH = 256
 SCORES_AT_ONCE = 20_000_000  # float32: some 80 MB, and a few copies of it
 VALIDATION_NDCG = "val_ndcg"
+VALIDATION_RMSE = "val_rmse"
+_LABELS = {VALIDATION_NDCG: "nDCG", VALIDATION_RMSE: "RMSE"}
 
 
 def mean_ndcg(
@@ -88,26 +90,39 @@ def position_of(scores: tf.Tensor, item_index: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(scores >= own, tf.float32), axis=1)
 
 
-class RankValidation(tf_keras.callbacks.Callback):
-    """Adds the validation nDCG to an epoch's logs; place it before what reads them."""
+class Validation(tf_keras.callbacks.Callback):
+    """Adds a validation measure to an epoch's logs; place it before what reads them."""
 
-    def __init__(self, measure: Callable[[], float], name: str, max_epochs: int):
+    def __init__(
+        self,
+        measure: Callable[[], float],
+        name: str,
+        max_epochs: int,
+        metric: str = VALIDATION_NDCG,
+    ):
         """Makes the callback.
 
         Args:
-            measure: computes the validation nDCG of the model as it is.
+            measure: judges the model as it is.
             name: of the training, for the progress line.
             max_epochs: for the progress line.
+            metric: VALIDATION_NDCG, which is to rise, or VALIDATION_RMSE, which is to fall.
         """
         super().__init__()
+        self.metric = metric
         self._measure = measure
         self._name = name
         self._max_epochs = max_epochs
 
+    @property
+    def mode(self) -> str:
+        """Which way is better, as Keras' early stopping says it."""
+        return "max" if self.metric == VALIDATION_NDCG else "min"
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Measures."""
-        logs[VALIDATION_NDCG] = self._measure()
+        logs[self.metric] = self._measure()
         report(
-            f"{self._name}: epoch {epoch + 1} of at most {self._max_epochs}, "
-            f"loss {logs['loss']:.3f}, validation nDCG {logs[VALIDATION_NDCG]:.4f}"
+            f"{self._name}: epoch {epoch + 1} of at most {self._max_epochs}, loss "
+            f"{logs['loss']:.3f}, validation {_LABELS[self.metric]} {logs[self.metric]:.4f}"
         )

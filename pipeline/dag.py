@@ -97,6 +97,7 @@ def _training_nodes(
     config: Config, run: RunInputs, data: dict[str, BaseNode]
 ) -> dict[str, BaseNode]:
     explicit = config.data.interactions.feedback == "explicit"
+    positions = config.data.interactions.columns.position is not None
     examples = data["interactions"].outputs["examples"]
     transform = tfx.components.Transform(
         examples=examples,
@@ -107,7 +108,7 @@ def _training_nodes(
             "options": config.transform.model_dump(),
             "max_history": config.data.max_history,
             "explicit": explicit,
-            "positions": config.data.interactions.columns.position is not None,
+            "positions": positions,
             "numeric": sorted(config.data.catalogue.numeric),
             "attributes": config.data.attributes,
             "fingerprint": run.code_fingerprint,
@@ -117,37 +118,61 @@ def _training_nodes(
     # The graph's order says nothing to a cluster that runs nodes as soon as their inputs are there.
     transform.add_upstream_node(data["data_gate"])
 
-    def trainer(name: str, options: dict[str, Any], **inputs: Any) -> BaseNode:
+    def trainer(node: str, module: str, config_of: dict[str, Any], **inputs: Any) -> BaseNode:
         return tfx.components.Trainer(
-            run_fn=f"models.train_{name}.run_fn",
+            run_fn=f"models.{module}.run_fn",
             examples=transform.outputs["transformed_examples"],
             transform_graph=transform.outputs["transform_graph"],
-            train_args=tfx.proto.TrainArgs(splits=[*ANALYZED_SPLITS, features.RANKING_SPLIT]),
+            train_args=tfx.proto.TrainArgs(
+                splits=[*TRAINING_SPLITS, features.RANKING_SPLIT, features.ITEMS_SPLIT]
+            ),
             eval_args=tfx.proto.EvalArgs(splits=[features.EVAL_SPLIT]),
             custom_config={
-                "options": options,
+                **config_of,
+                "candidates": config.candidates.model_dump(),
                 "explicit": explicit,
                 "rating_range": config.data.interactions.rating_range,
                 "seed": config.seed,
                 "fingerprint": run.code_fingerprint,
             },
             **inputs,
-        ).with_id(f"{name.capitalize()}Trainer")
+        ).with_id(node)
 
-    retrieval = trainer("retrieval", config.retrieval.model_dump())
-    ranking = trainer("ranking", config.ranking.model_dump(), base_model=retrieval.outputs["model"])
+    retrieval_options = {"options": config.retrieval.model_dump()}
+    # The ranker learns to order what models retrieve that do not know the labels yet.
+    earlier = trainer(
+        "EarlierRetrievalTrainer", "train_retrieval", retrieval_options | {"earlier": True}
+    )
+    retrieval = trainer(
+        "RetrievalTrainer", "train_retrieval", retrieval_options | {"earlier": False}
+    )
+    ranking = trainer(
+        "RankingTrainer",
+        "train_ranking",
+        {
+            "options": config.ranking.model_dump(),
+            "index": config.index.model_dump(),
+            "size": config.serving.candidates,
+            "positions": positions,
+        },
+        base_model=earlier.outputs["model"],
+    )
     servable = ServableBuilder(
         transform_graph=transform.outputs["transform_graph"],
         retrieval=retrieval.outputs["model"],
         ranker=ranking.outputs["model"],
         examples=examples,
+        transformed_examples=transform.outputs["transformed_examples"],
         max_history=config.data.max_history,
+        candidates_json=config.candidates.model_dump_json(),
         index_json=config.index.model_dump_json(),
+        reranking_json=config.reranking.model_dump_json(),
         serving_json=config.serving.model_dump_json(),
         fingerprint=run.code_fingerprint,
     )
     return {
         "transform": transform,
+        "earlier": earlier,
         "retrieval": retrieval,
         "ranking": ranking,
         "servable": servable,
@@ -164,7 +189,9 @@ def _gate_nodes(
         examples=examples,
         model=model,
         baseline_model=baseline.outputs["baseline"],
-        eval_config=eval_config(config.gate, config.data.interactions.feedback),
+        eval_config=eval_config(
+            config.gate, config.data.interactions.feedback, config.data.attributes
+        ),
         example_splits=[features.QUERIES_SPLIT],
         module_path="components.evaluation_models",
     )

@@ -26,7 +26,7 @@ def fit(data: TransformedData, options: ContentOptions, context: FitContext) -> 
     content = ContentFeatures(
         table,
         data.table(),
-        data.sample(features.TRAIN_SPLIT, SCALED_ROWS, context.seed),
+        data.sample(SCALED_ROWS, context.seed),
         context.explicit,
     )
     network = ContentNetwork(
@@ -37,7 +37,7 @@ def fit(data: TransformedData, options: ContentOptions, context: FitContext) -> 
     )
     targets = Targets(content, table.size, context)
     held_out = data.held_out(options.validation_interactions, context.seed)
-    batches = data.interactions(features.TRAIN_SPLIT, options.batch_size, context.seed)
+    batches = data.interactions(options.batch_size, context.seed)
     train(
         network,
         batches.map(targets.of_training, num_parallel_calls=1, deterministic=True),

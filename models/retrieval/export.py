@@ -32,17 +32,3 @@ class RetrievalExport(tf.Module):
             lambda item_index: model.embed_items(item_index),
             input_signature=[tf.TensorSpec([None], tf.int64, features.ITEM_INDEX)],
         )
-
-
-def save_retrieval(
-    model: RetrievalModel, kind: str, path: str, user_specs: dict[str, tf.TensorSpec]
-) -> None:
-    """Saves the embedding functions of a trained model.
-
-    Args:
-        model: the trained model.
-        kind: its family, as the configuration names it.
-        path: of the SavedModel.
-        user_specs: shapes of the transformed user features, each [None, ...].
-    """
-    tf.saved_model.save(RetrievalExport(model, kind, user_specs), path)

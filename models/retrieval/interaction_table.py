@@ -20,12 +20,12 @@ class InteractionTable:
         user_index: int64 [n], 1 to `users`.
         item_index: int64 [n], 1 to `items`.
         rating: float32 [n]; 1 for implicit feedback.
-        users: number of users; each has an interaction.
+        users: number of users; some may have no interaction.
         items: number of items; some may have none.
 
     Raises:
         UnsuitableDataError: if there is no interaction, a rating is not finite, an index is out of
-            range, a pair is there twice, or a user has no item.
+            range, or a pair is there twice.
     """
 
     user_index: Indices
@@ -50,13 +50,6 @@ class InteractionTable:
                 f"ratings must be finite. Received: {self.rating[row]} of user "
                 f"{self.user_index[row]} for item {self.item_index[row]}. Drop or mend that row."
             )
-        counts = self.user_counts()
-        if not counts.all():
-            raise UnsuitableDataError(
-                "each user must have an item. Received: none for user "
-                f"{int(np.argmin(counts)) + 1} of {self.users}. Leave such users out and fold them "
-                "in once they have one."
-            )
         # Sorted copies, not bool masks: a repeated pair would count twice in every objective.
         keys = np.sort(self.user_index * (self.items + 1) + self.item_index)
         repeated = np.flatnonzero(keys[1:] == keys[:-1])
@@ -66,10 +59,6 @@ class InteractionTable:
                 f"each pair of user and item must be there once. Received: user {user} and item "
                 f"{item} more often. Keep the newest of them."
             )
-
-    def user_counts(self) -> Indices:
-        """Returns the interactions of users 1 to `users`, int64 [users]."""
-        return np.bincount(self.user_index, minlength=self.users + 1)[1:]
 
     def item_counts(self) -> Indices:
         """Returns the interactions of items 1 to `items`, int64 [items]."""

@@ -10,7 +10,7 @@ from models import features
 from models.retrieval.model import FitContext, RetrievalModel, Tensors
 from models.training import callbacks
 from models.transformed_data import TransformedData
-from models.validation import RankValidation, mask_seen, mean_ndcg, position_of
+from models.validation import Validation, mask_seen, mean_ndcg, position_of
 
 
 def fit_by_rank(
@@ -31,11 +31,11 @@ def fit_by_rank(
     held_out = data.held_out(options.validation_interactions, context.seed)
     model.compile(optimizer=tf_keras.optimizers.legacy.Adam(options.learning_rate))
     return model.fit(
-        data.interactions(features.TRAIN_SPLIT, options.batch_size, context.seed),
+        data.interactions(options.batch_size, context.seed),
         epochs=options.max_epochs,
         verbose=0,
         callbacks=callbacks(
-            RankValidation(rank_measure(model, held_out), "retrieval", options.max_epochs),
+            Validation(rank_measure(model, held_out), "retrieval", options.max_epochs),
             options.patience,
             context.log_folder,
         ),

@@ -22,7 +22,7 @@ def fit(data: TransformedData, options: TwoTowerOptions, context: FitContext) ->
     """Fits the towers; see `models.retrieval.registry.fit_retrieval`."""
     model = TwoTowerRetrieval(data.items(), data.users(), options)
     if options.similarity.kind != "cosine":
-        model.start_temperature(data.sample(features.TRAIN_SPLIT, SCALED_BY, context.seed))
+        model.start_temperature(data.sample(SCALED_BY, context.seed))
     fit_by_rank(model, data, options, context)
     if options.negatives.kind == "hard":
         # Against the hardest alone the temperature learns no odds of the whole catalogue.

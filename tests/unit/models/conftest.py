@@ -86,15 +86,15 @@ class InMemoryData:
             user[first], item[first], rating[first], self._users, self._table.size
         )
 
-    def interactions(self, split: str, batch_size: int, seed: int) -> tf.data.Dataset:
+    def interactions(self, batch_size: int, seed: int) -> tf.data.Dataset:
         rows = tf.data.Dataset.from_tensor_slices(self._columns)
         return rows.shuffle(1000, seed=seed).batch(batch_size, drop_remainder=True)
 
-    def sample(self, split: str, most: int, seed: int) -> Columns:
+    def sample(self, most: int, seed: int) -> Columns:
         return {name: column[:most] for name, column in self._columns.items()}
 
     def held_out(self, most: int, seed: int) -> Columns:
-        return self.sample("eval", most, seed)
+        return self.sample(most, seed)
 
 
 @pytest.fixture(scope="session")

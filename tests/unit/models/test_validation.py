@@ -6,7 +6,7 @@ from models import features
 from models.losses import MASKED_LOGIT
 from models.validation import (
     VALIDATION_NDCG,
-    RankValidation,
+    Validation,
     mask_seen,
     mean_ndcg,
     position_of,
@@ -60,5 +60,5 @@ def test_every_row_counts_once_when_there_are_several_batches(
 
 def test_measure_is_put_into_the_logs_when_an_epoch_ends() -> None:
     logs = {"loss": 1.0}
-    RankValidation(lambda: 0.25, "name", 2).on_epoch_end(0, logs)
+    Validation(lambda: 0.25, "name", 2).on_epoch_end(0, logs)
     assert logs[VALIDATION_NDCG] == 0.25

@@ -8,7 +8,7 @@ import tensorflow as tf
 from models import features
 from models.item_table import ItemTable
 from models.retrieval.content import ContentRetrieval, fit, scale_rating
-from models.retrieval.export import save_retrieval
+from models.retrieval.export import RetrievalExport
 from models.retrieval.model import FitContext
 from models.retrieval.options import ContentOptions
 from models.training import seed_everything
@@ -117,7 +117,8 @@ def test_embeddings_are_the_same_when_saved(
     two_tastes: dict[str, tf.Tensor],
     tmp_path: Any,
 ) -> None:
-    save_retrieval(model, "content", str(tmp_path), in_memory(columns).user_specs())
+    export = RetrievalExport(model, "content", in_memory(columns).user_specs())
+    tf.saved_model.save(export, str(tmp_path))
     loaded = tf.saved_model.load(str(tmp_path))
     every = tf.range(25, dtype=tf.int64)
     np.testing.assert_allclose(

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from models import features
-from models.retrieval.export import save_retrieval
+from models.retrieval.export import RetrievalExport
 from models.retrieval.options import FAMILIES
 
 TOWERS: dict[str, Any] = {
@@ -243,7 +243,8 @@ def test_the_unknown_item_changes_nothing_when_it_pads_what_was_seen(fitted: Any
 
 def test_embeddings_are_the_same_when_the_export_is_loaded(fitted: Any, tmp_path: Path) -> None:
     model, planted = fitted.model, fitted.planted
-    save_retrieval(model, "kind", str(tmp_path), planted.data.user_specs())
+    export = RetrievalExport(model, "kind", planted.data.user_specs())
+    tf.saved_model.save(export, str(tmp_path))
     loaded = tf.saved_model.load(str(tmp_path))
     users = loaded.embed_users(planted.users)
     items = loaded.embed_items(catalogue(fitted))

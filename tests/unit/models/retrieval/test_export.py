@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from models.item_table import ItemTable
-from models.retrieval.export import save_retrieval
+from models.retrieval.export import RetrievalExport
 from models.retrieval.options import SimilarityOptions, SoftmaxOptions, TwoTowerOptions
 from models.retrieval.softmax import SoftmaxRetrieval
 from models.retrieval.two_tower import TwoTowerRetrieval
@@ -39,7 +39,7 @@ def test_export_embeds_alike_when_loaded(
         name: tf.TensorSpec([None, *value.shape[1:]], value.dtype, name)
         for name, value in inputs.items()
     }
-    save_retrieval(model, "family", str(tmp_path), specs)
+    tf.saved_model.save(RetrievalExport(model, "family", specs), str(tmp_path))
     loaded = tf.saved_model.load(str(tmp_path))
     np.testing.assert_allclose(loaded.embed_users(inputs), users, atol=1e-6)
     np.testing.assert_allclose(loaded.embed_items(index), items, atol=1e-6)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from models import features
-from models.retrieval.export import save_retrieval
+from models.retrieval.export import RetrievalExport
 from models.retrieval.factorization import Descent
 from models.retrieval.interaction_table import InteractionTable
 from models.retrieval.model import FitContext
@@ -209,9 +209,8 @@ def test_embeddings_are_the_same_when_saved(
     user_inputs: Callable[..., dict[str, tf.Tensor]],
     tmp_path: Any,
 ) -> None:
-    save_retrieval(
-        model, "rating_factorization", str(tmp_path), in_memory(interactions).user_specs()
-    )
+    specs = in_memory(interactions).user_specs()
+    tf.saved_model.save(RetrievalExport(model, "rating_factorization", specs), str(tmp_path))
     loaded = tf.saved_model.load(str(tmp_path))
     inputs = known(user_inputs, [0, 5])
     np.testing.assert_allclose(loaded.embed_users(inputs), model.embed_users(inputs))

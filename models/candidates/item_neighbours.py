@@ -1,0 +1,97 @@
+"""Item-to-item weights in the graph."""
+
+import numpy as np
+import tensorflow as tf
+
+from models.candidates.co_visitation import NeighbourTable
+
+
+class ItemNeighbours(tf.Module):
+    """Sums what the items of histories speak for; core operations alone."""
+
+    def __init__(self, table: NeighbourTable, name: str):
+        """Keeps the table.
+
+        Args:
+            table: of the catalogue; index 0 speaks for nothing.
+            name: the module's name.
+        """
+        super().__init__(name=name)
+        # Variables: a large constant would be written into the graph.
+        self.splits = tf.Variable(table.splits, trainable=False, name="splits")
+        self.index = tf.Variable(table.index, trainable=False, name="index")
+        self.weight = tf.Variable(table.weight, trainable=False, name="weight")
+
+    def nearest(self, history: tf.Tensor, number: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the first neighbours of each item of a history.
+
+        Args:
+            history: int32 [B, H], 0 pads.
+            number: of neighbours an item.
+
+        Returns:
+            Item indices int32 [B, H, number], 0 pads, and weights float32, the same.
+        """
+        if not self.index.shape[0]:
+            empty = tf.zeros_like(history)[:, :, tf.newaxis] * tf.zeros([number], tf.int32)
+            return empty, tf.cast(empty, tf.float32)
+        start = tf.gather(self.splits, history)
+        end = tf.gather(self.splits, history + 1)
+        place = start[:, :, tf.newaxis] + tf.range(number, dtype=tf.int64)
+        there = place < end[:, :, tf.newaxis]
+        place = tf.where(there, place, 0)
+        return (
+            tf.where(there, tf.gather(self.index, place), 0),
+            tf.where(there, tf.gather(self.weight, place), 0.0),
+        )
+
+    def scores(self, history: tf.Tensor, strength: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        """Sums, for each candidate, the weights that the items of a history have for it.
+
+        Args:
+            history: int32 [B, H], 0 pads.
+            strength: float32 [H], by which the weights of each place count.
+            candidates: int32 [B, C], 0 pads.
+
+        Returns:
+            float32 [B, C], 0 for padding.
+        """
+        rows, size = tf.shape(candidates)[0], tf.shape(candidates)[1]
+        slots = self._slots(candidates)
+        places = tf.where(history > 0)
+        items = tf.gather_nd(history, places)
+        start, end = tf.gather(self.splits, items), tf.gather(self.splits, items + 1)
+        entries = tf.ragged.range(start, end)
+        of_place = entries.value_rowids()
+        entry = entries.flat_values
+        row = tf.gather(places[:, 0], of_place)
+        count = tf.gather(strength, tf.gather(places[:, 1], of_place))
+        slot = tf.gather_nd(slots, tf.stack([row, _long(tf.gather(self.index, entry))], axis=1))
+        summed = tf.math.unsorted_segment_sum(
+            tf.gather(self.weight, entry) * count,
+            row * _long(size + 1) + _long(slot),
+            rows * (size + 1),
+        )
+        summed = tf.reshape(summed, tf.stack([rows, size + 1]))
+        # An item that is there twice has one slot.
+        own = tf.gather(slots, candidates, axis=1, batch_dims=1)
+        return tf.where(candidates > 0, tf.gather(summed, own, axis=1, batch_dims=1), 0.0)
+
+    def _slots(self, candidates: tf.Tensor) -> tf.Tensor:
+        """Returns the last place, from 1, of each item among the candidates: int32 [B, N+1]."""
+        rows, size = tf.shape(candidates)[0], tf.shape(candidates)[1]
+        items = self.splits.shape[0] - 1
+        place = tf.where(candidates > 0, tf.range(1, size + 1), 0)
+        row = tf.repeat(tf.range(rows)[:, tf.newaxis], size, axis=1)
+        where = tf.reshape(tf.stack([row, candidates], axis=2), [-1, 2])
+        none = tf.zeros(tf.stack([rows, items]), tf.int32)
+        return tf.tensor_scatter_nd_max(none, where, tf.reshape(place, [-1]))
+
+
+def _long(values: tf.Tensor) -> tf.Tensor:
+    return tf.cast(values, tf.int64)
+
+
+def recency(length: int, half_way: float) -> tf.Tensor:
+    """Returns how much each place of a history counts, newest first: float32 [length]."""
+    return tf.constant(np.exp(-np.arange(length) / half_way), tf.float32)
