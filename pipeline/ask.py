@@ -8,18 +8,23 @@ from rich.text import Text
 
 from serving.client import Recommendation, RecommenderClient
 from serving.client_errors import ModelNotReadyError
+from serving.context import Context
 
 LOAD_TIMEOUT_S = 60.0  # for a server that has just been started to load its model
 
 _Answer = TypeVar("_Answer")
 
 
-def recommend_tables(user_ids: Sequence[str], k: int, target: str) -> Iterator[Table]:
-    """Yields a table of recommendations for each user."""
+def recommend_tables(
+    user_ids: Sequence[str], k: int, target: str, context: Context | None = None
+) -> Iterator[Table]:
+    """Yields a table of recommendations for each user; `context` holds for all of them."""
+    contexts = [context or Context()] * len(user_ids)
     with RecommenderClient(target) as client:
-        lists = _once_loaded(client, lambda: client.recommend_many(user_ids, k))
+        lists = _once_loaded(client, lambda: client.recommend_many(user_ids, k, contexts))
     for user_id, found in zip(user_ids, lists, strict=True):
-        yield _table(f"For user {user_id}", found, with_source=True)
+        title = f"For user {user_id}" if user_id else "For a stranger"
+        yield _table(title, found, with_source=True)
 
 
 def similar_tables(item_ids: Sequence[str], k: int, target: str) -> Iterator[Table]:

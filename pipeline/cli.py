@@ -44,6 +44,7 @@ Overrides = Annotated[
     typer.Option("--set", help="Sets one value of the configuration.", metavar="KEY.PATH=VALUE"),
 ]
 Target = Annotated[str, typer.Option(help="The server to ask.", metavar="HOST:PORT")]
+STRENGTH = "0..1"
 ListLength = Annotated[int, typer.Option("--k", help="How many items.")]
 
 
@@ -163,12 +164,37 @@ def serve(
 def recommend(
     user: Annotated[list[str], typer.Option(help="A user's id; may be given again.", metavar="ID")],
     k: ListLength = 10,
+    history: Annotated[
+        list[str] | None,
+        typer.Option(help="Items they have just chosen, newest first.", metavar="ID,ID"),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Items to leave out.", metavar="ID,ID")
+    ] = None,
+    exclude_category: Annotated[
+        list[str] | None, typer.Option(help="Categories to leave out.", metavar="NAME,NAME")
+    ] = None,
+    diversity: Annotated[
+        float | None,
+        typer.Option(
+            help="How much the items should differ; default: as configured.", metavar=STRENGTH
+        ),
+    ] = None,
+    freshness: Annotated[
+        float | None,
+        typer.Option(help="How much new items move up; default: as configured.", metavar=STRENGTH),
+    ] = None,
     target: Target = defaults.TARGET,
 ) -> None:
-    """Ask a server what to recommend to users."""
+    """Ask a server what to recommend to users; an unknown one, or "", is fine."""
     from pipeline.ask import recommend_tables
+    from serving.context import Context
 
-    _ask(lambda: recommend_tables(user, k, target))
+    def answer() -> "Iterable[Table]":
+        lists = (_listed(history), _listed(exclude), _listed(exclude_category))
+        return recommend_tables(user, k, target, Context(*lists, diversity, freshness))
+
+    _ask(answer)
 
 
 @app.command()
@@ -183,6 +209,11 @@ def similar(
     from pipeline.ask import similar_tables
 
     _ask(lambda: similar_tables(item, k, target))
+
+
+def _listed(texts: list[str] | None) -> list[str]:
+    parts = [part.strip() for text in texts or [] for part in text.split(",")]
+    return [part for part in parts if part]
 
 
 def _ask(answer: Callable[[], "Iterable[Table]"]) -> None:

@@ -26,6 +26,7 @@ from serving.client_errors import (
     ServerUnavailableError,
     from_rpc_error,
 )
+from serving.context import Context, context_inputs
 from serving.defaults import TARGET
 
 DEFAULT_TIMEOUT_S = 5.0
@@ -95,19 +96,58 @@ class RecommenderClient:
         self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
 
-    def recommend(self, user_id: str, k: int = 10) -> list[Recommendation]:
-        """Returns at most `k` items for a user, best first; "" or an unknown user is fine."""
-        return self.recommend_many([user_id], k)[0]
+    def recommend(
+        self,
+        user_id: str,
+        k: int = 10,
+        *,
+        history: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        exclude_categories: Sequence[str] = (),
+        diversity: float | None = None,
+        freshness: float | None = None,
+    ) -> list[Recommendation]:
+        """Returns at most `k` items for a user, best first.
 
-    def recommend_many(self, user_ids: Sequence[str], k: int = 10) -> list[list[Recommendation]]:
-        """Returns a list for each user, in one request for all."""
+        Args:
+            user_id: the user; "" or an unknown one is fine.
+            k: length of the list, from 1 to the model's limit.
+            history: see `Context`, as for all that follow.
+            exclude: ids of items.
+            exclude_categories: names of categories.
+            diversity: from 0 to 1; None is what the model is configured with.
+            freshness: likewise.
+        """
+        context = Context(history, exclude, exclude_categories, diversity, freshness)
+        return self.recommend_many([user_id], k, [context])[0]
+
+    def recommend_many(
+        self, user_ids: Sequence[str], k: int = 10, contexts: Sequence[Context] | None = None
+    ) -> list[list[Recommendation]]:
+        """Returns a list for each user, in one request for all.
+
+        Args:
+            user_ids: the users; "" or an unknown one is fine.
+            k: length of the lists, from 1 to the model's limit.
+            contexts: one for each user; None where there is nothing to say of anyone.
+        """
+        if contexts is not None and len(contexts) != len(user_ids):
+            raise InvalidRequestError(
+                f"contexts must be one for each of {len(user_ids)} users. Received: "
+                f"{len(contexts)}. Give Context() to a user without one."
+            )
         if not user_ids:
             return []
-        return self._lists(contract.RECOMMEND, contract.USER_ID, user_ids, k)
+        users = {contract.USER_ID: _texts(user_ids)}
+        if contexts is None or all(context.is_empty for context in contexts):
+            return self._lists(contract.RECOMMEND, users, k)
+        inputs = {**users, **context_inputs(contexts)}
+        return self._lists(contract.RECOMMEND_WITH_CONTEXT, inputs, k)
 
     def similar(self, item_id: str, k: int = 10) -> list[Recommendation]:
         """Returns at most `k` items related to `item_id`, most similar first."""
-        return self._lists(contract.SIMILAR_ITEMS, contract.ITEM_ID, [item_id], k)[0]
+        inputs = {contract.ITEM_ID: _texts([item_id])}
+        return self._lists(contract.SIMILAR_ITEMS, inputs, k)[0]
 
     def describe(self, item_ids: Sequence[str]) -> list[ItemDescription]:
         """Returns what the catalogue says of each item, in the order given."""
@@ -174,7 +214,7 @@ class RecommenderClient:
         self.close()
 
     def _lists(
-        self, signature: str, input_name: str, ids: Sequence[str], k: int
+        self, signature: str, inputs: Mapping[str, ArrayLike], k: int
     ) -> list[list[Recommendation]]:
         # Numpy would wrap it round to some other number, which the server cannot tell from k.
         if abs(k) > _MAX_INT32:
@@ -182,7 +222,7 @@ class RecommenderClient:
                 f"k must be between 1 and the model's limit, serving.max_k. Received: {k}. "
                 "Ask for fewer."
             )
-        outputs = self._predict(signature, {input_name: _texts(ids), contract.K: np.int32(k)})
+        outputs = self._predict(signature, {**inputs, contract.K: np.int32(k)})
         item_ids = [_decoded(row) for row in outputs[contract.ITEM_ID]]
         scores = outputs[contract.SCORE].tolist()
         sources = [[""] * len(row) for row in item_ids]

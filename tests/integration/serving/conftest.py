@@ -23,6 +23,13 @@ from models.warmup import write_warmup_requests
 
 _ITEMS = 30
 _MAX_K = 50
+_CONTEXT = {
+    **{
+        name: tf.TensorSpec([None, None], tf.string, name)
+        for name in ("history_item_id", "exclude_item_id", "exclude_category")
+    },
+    **{name: tf.TensorSpec([None], tf.float32, name) for name in ("diversity", "freshness")},
+}
 
 
 class _Toy(tf.Module):
@@ -49,6 +56,9 @@ class _Toy(tf.Module):
         ranked = {"item_id": tf.TensorSpec([None, None], tf.string, "item_id")}
         serve = {
             "recommend": tf.function(self.recommend).get_concrete_function(**users, **k),
+            "recommend_with_context": tf.function(self.with_context).get_concrete_function(
+                **users, **k, **_CONTEXT
+            ),
             "similar_items": tf.function(self.similar).get_concrete_function(**items, **k),
             "describe_items": tf.function(self.describe).get_concrete_function(**items),
             "rank": tf.function(self.rank).get_concrete_function(**users, **ranked),
@@ -94,6 +104,24 @@ class _Toy(tf.Module):
         if self._flaw == "runs_dry":
             item_id = tf.where(tf.range(k) < 12, item_id, "")
         return {"item_id": item_id, "score": scores, "source": tf.fill(tf.shape(rank), "popular")}
+
+    def with_context(
+        self, user_id: tf.Tensor, k: tf.Tensor, **context: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Pads what the context leaves out, and has the strengths in the scores."""
+        found = self.recommend(user_id, k)
+        unwanted = [context["history_item_id"], context["exclude_item_id"]]
+        left_out = tf.reduce_any(
+            found["item_id"][:, :, tf.newaxis] == tf.concat(unwanted, 1)[:, tf.newaxis], -1
+        )
+        # Every item has the one category.
+        left_out |= tf.reduce_any(context["exclude_category"] == "toy", 1)[:, tf.newaxis]
+        strengths = context["diversity"] + 10.0 * context["freshness"]
+        return {
+            "item_id": tf.where(left_out, "", found["item_id"]),
+            "score": tf.tile(strengths[:, tf.newaxis], [1, k]),
+            "source": found["source"],
+        }
 
     def similar(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers with the most popular items."""

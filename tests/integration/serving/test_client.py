@@ -13,6 +13,7 @@ from serving.client_errors import (
     ServerTimeoutError,
     ServerUnavailableError,
 )
+from serving.context import Context
 from serving.errors import ServingError
 from serving.server import ModelServer, find_base_path, main
 
@@ -53,6 +54,21 @@ def test_each_user_has_a_list_when_several_are_asked_for(client: RecommenderClie
     # u29 has seen all but one of 30 items: the padding is gone.
     ids = [[item.item_id for item in items] for items in lists]
     assert ids == [["i00", "i01", "i02"], ["i00", "i01", "i02"], ["i29"]]
+
+
+def test_context_reaches_the_model_when_it_is_given(client: RecommenderClient) -> None:
+    # u2 has seen i00 and i01; the toy pads what the context leaves out, and scores strengths.
+    items = client.recommend("u2", 5, history=["i03"], exclude=["i05", "i06"], diversity=0.5)
+    assert [item.item_id for item in items] == ["i02", "i04"]
+    assert {item.score for item in items} == {0.5 + 10 * -1.0}  # freshness as configured
+    assert client.recommend("u2", 5, exclude_categories=["a", "toy"]) == []
+
+
+def test_each_user_has_a_context_when_several_are_asked_for(client: RecommenderClient) -> None:
+    contexts = [Context(), Context(["i00"], diversity=1.0, freshness=0.0)]
+    first, second = client.recommend_many(["u0", "u0"], 2, contexts)
+    assert [(item.item_id, item.score) for item in first] == [("i00", -11.0), ("i01", -11.0)]
+    assert [(item.item_id, item.score) for item in second] == [("i01", 1.0)]
 
 
 def test_nothing_is_asked_when_there_is_nothing_to_ask() -> None:

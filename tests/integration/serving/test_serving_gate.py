@@ -76,7 +76,9 @@ def test_the_right_check_fails_when_model_has_a_flaw(
     # The probe of each signature asks for u1 too, any k means any, and the item whose place the
     # duplicate takes is never listed.
     related = {
-        "error": {"recommend answers", "serving_default answers"},
+        "error": {
+            f"{name} answers" for name in ("recommend", "recommend_with_context", "serving_default")
+        },
         "duplicates": {"full lists"},
     }
     assert set(failed) <= {check, "k=51 is refused"} | related.get(flaw, set())

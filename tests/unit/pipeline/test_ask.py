@@ -2,11 +2,14 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pytest
+import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
+from tensorflow_serving.apis import predict_pb2
 
 from pipeline.ask import recommend_tables, similar_tables
 from serving.client_errors import ServerUnavailableError
+from serving.context import Context
 
 Outputs = Mapping[str, Sequence[object]]
 Serve = Callable[[Mapping[str, Outputs]], str]
@@ -14,6 +17,8 @@ TITLES: Outputs = {
     "title": ["[bold]Alien[/bold] [/", "Élan"],
     "category": [["[red]", "b"], ["c", ""]],
 }
+
+ONE_TITLE: Outputs = {"title": ["Élan"], "category": [["c"]]}
 
 
 def printed(tables: Iterable[Table]) -> list[str]:
@@ -47,6 +52,29 @@ def test_makes_a_table_for_each_user_when_there_are_several(serve_answers: Serve
     first, second = recommend_tables(["a", "b"], 2, target)
     assert (str(first.title), first.row_count) == ("For user a", 1)
     assert (str(second.title), second.row_count) == ("For user b", 2)
+
+
+def test_title_says_so_when_the_user_is_a_stranger(serve_answers: Serve) -> None:
+    found: Outputs = {"item_id": [["1"]], "score": [[0.5]], "source": [["popular"]]}
+    target = serve_answers({"recommend": found, "describe_items": ONE_TITLE})
+    (table,) = recommend_tables([""], 1, target)
+    assert str(table.title) == "For a stranger"
+
+
+def test_context_holds_for_everyone_when_it_is_given(
+    serve_answers: Serve, asked: list[predict_pb2.PredictRequest]
+) -> None:
+    found: Outputs = {
+        "item_id": [["1"]] * 2,
+        "score": [[0.5]] * 2,
+        "source": [["neighbours"]] * 2,
+    }
+    target = serve_answers({"recommend_with_context": found, "describe_items": ONE_TITLE})
+    tables = recommend_tables(["a", "b"], 1, target, Context(exclude=["9"], diversity=0.5))
+    assert [table.row_count for table in tables] == [1, 1]
+    inputs = {name: tf.make_ndarray(value).tolist() for name, value in asked[0].inputs.items()}
+    assert inputs["exclude_item_id"] == [[b"9"], [b"9"]]
+    assert inputs["diversity"] == [0.5, 0.5]
 
 
 def test_shows_the_title_and_no_source_when_items_are_similar(serve_answers: Serve) -> None:

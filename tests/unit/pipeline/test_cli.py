@@ -1,9 +1,17 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+
+Serve = Callable[[Mapping[str, Mapping[str, Sequence[object]]]], str]
 
 COMMANDS = ["", "synthesize", "download", "run", "serve", "recommend", "similar"]
 LISTS_IMPORTS = """
@@ -142,3 +150,51 @@ cli.main()
 def test_ends_with_3_when_a_gate_refuses_by_an_error() -> None:
     done = subprocess.run([sys.executable, "-c", RAISES], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (3, "the index is broken\n")
+
+
+FOUND = {"item_id": [["7"]], "score": [[0.5]], "source": [["neighbours"]]}
+DESCRIBED: Mapping[str, Sequence[object]] = {"title": ["An item"], "category": [["c"]]}
+
+
+def test_asks_with_the_context_when_any_of_it_is_given(
+    serve_answers: Serve, asked: list[predict_pb2.PredictRequest]
+) -> None:
+    target = serve_answers({"recommend_with_context": FOUND, "describe_items": DESCRIBED})
+    arguments = ["recommend", "--target", target, "--user", "", "--k", "1"]
+    arguments += ["--history", "3,2", "--history", "1", "--exclude", "9, 8", "--diversity", "0.5"]
+    arguments += ["--exclude-category", "Sad songs", "--exclude-category", "x,"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    for expected in ("For a stranger", "An item", "neighbours"):
+        assert expected in done.stdout
+    inputs = {name: tf.make_ndarray(value).tolist() for name, value in asked[0].inputs.items()}
+    assert inputs == {
+        "user_id": [b""],
+        "k": 1,
+        "history_item_id": [[b"3", b"2", b"1"]],
+        "exclude_item_id": [[b"9", b"8"]],
+        "exclude_category": [[b"Sad songs", b"x"]],
+        "diversity": [0.5],
+        "freshness": [-1.0],
+    }
+
+
+@pytest.mark.parametrize("options", [[], ["--history", "", "--exclude", ","]])
+def test_asks_plainly_when_nothing_but_the_user_is_given(
+    serve_answers: Serve, asked: list[predict_pb2.PredictRequest], options: list[str]
+) -> None:
+    target = serve_answers({"recommend": FOUND, "describe_items": DESCRIBED})
+    done = CliRunner().invoke(app, ["recommend", "--target", target, "--user", "1", *options])
+    assert done.exit_code == 0, done.output
+    assert set(asked[0].inputs) == {"user_id", "k"}
+
+
+@pytest.mark.parametrize("strength", ["1.5", "-1", "nan"])
+@pytest.mark.parametrize("name", ["diversity", "freshness"])
+def test_ends_with_2_when_a_strength_is_out_of_range(name: str, strength: str) -> None:
+    # Nobody listens there: it is told before anyone is asked.
+    arguments = ["recommend", "--user", "1", "--target", "127.0.0.1:1", f"--{name}", strength]
+    done = CliRunner().invoke(app, arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"{name} must be from 0 to 1. Received: {float(strength)}. Give" in done.stderr
+    assert done.stderr.count("\n") == 1
