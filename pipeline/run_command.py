@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from components.errors import DataError, MarqueeError
 from models.errors import UnsuitableDataError
-from models.metrics import names
 from pipeline.config import Config
 from pipeline.datasets.synthesize import synthesize
 from pipeline.interrupts import watch_interrupts
 from pipeline.layout import OutputLayout
+from pipeline.metrics_table import metrics_table
 from pipeline.run_log import end_quietly, noise_to
 from pipeline.task_bar import task_bar
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 SYNTHETIC_FOLDER = "synthetic"
 PUSHER_NODE = "Pusher"
 PAGE_FILE = "index.html"
-OVERALL = "overall"
 
 
 class RunFailedError(Exception):
@@ -123,7 +121,7 @@ def _first_line(err: Exception) -> str:
 
 def _print_outcome(console: Console, outcome: "RunOutcome", layout: OutputLayout) -> None:
     report = outcome.report
-    console.print(_metrics_table(report))
+    console.print(metrics_table(report))
     console.print(_data_line(report["data"]), highlight=False)
     servable = report["servable"]
     console.print(
@@ -155,32 +153,3 @@ def _data_line(data: dict[str, Any]) -> str:
         f"{repeated:,} repeated, {sum(rejected.values()):,} rejected; {counts['users']:,} users, "
         f"from {counts['first interaction']} to {counts['last interaction']}"
     )
-
-
-def _metrics_table(report: dict[str, Any]) -> Table:
-    """All users' metrics, beside the baseline's and with the bounds on them."""
-    table = Table(title="Metrics over all users with held-out items", title_justify="left")
-    table.add_column("metric", no_wrap=True)
-    for column in ("model", f"baseline ({report['baseline']['source']})"):
-        table.add_column(column, justify="right", overflow="fold")
-    table.add_column("bounds")
-    bounds: dict[str, list[str]] = {}
-    for threshold in report["thresholds"]:
-        mark = "ok" if threshold["passed"] else "FAILED"
-        sentence = f"{threshold['kind'].replace('_', ' ')} {threshold['bound']:g}: {mark}"
-        bounds.setdefault(threshold["metric"], []).append(sentence)
-    overall = report["metrics"][OVERALL]
-    for metric in names.ALL_METRICS:
-        if metric in overall["candidate"]:
-            baseline = overall.get("baseline", {}).get(metric)
-            table.add_row(
-                metric,
-                _number(overall["candidate"][metric]),
-                _number(baseline),
-                Text("; ".join(bounds.get(metric, []))),
-            )
-    return table
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
