@@ -12,10 +12,12 @@ from pydantic import Field, ValidationError, model_validator
 from components.errors import MarqueeError
 from components.gate_options import CardOptions, GateOptions
 from components.options import DataOptions
+from models.candidates.options import CandidateOptions
 from models.options import (
     IndexOptions,
     Options,
     RankingOptions,
+    RerankingOptions,
     ServingOptions,
     TransformOptions,
 )
@@ -56,8 +58,10 @@ class Config(Options):
     data: DataOptions
     transform: TransformOptions = TransformOptions()
     retrieval: RetrievalOptions = TwoTowerOptions()
+    candidates: CandidateOptions = CandidateOptions()
     ranking: RankingOptions = RankingOptions()
     index: IndexOptions = IndexOptions()
+    reranking: RerankingOptions = RerankingOptions()
     serving: ServingOptions = ServingOptions()
     gate: GateOptions = GateOptions()
     canary: CanaryOptions = CanaryOptions()
@@ -66,6 +70,7 @@ class Config(Options):
 
     @model_validator(mode="after")
     def _check_gate(self) -> "Config":
+        self.gate.check_attributes(self.data.attributes)
         if not self.gate.judges(self.data.interactions.feedback):
             raise ValueError(
                 "gate: at least one bound on a metric that the data has was expected. Received "

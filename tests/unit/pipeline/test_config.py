@@ -14,6 +14,8 @@ data:
     columns: {item: song}
 """
 
+NO_BOUNDS = "floors: {}, ceilings: {}, max_drop: {}, max_relative_drop: {}, min_lift: null"
+
 
 def write(folder: Path, text: str) -> Path:
     file = folder / "config.yaml"
@@ -149,12 +151,13 @@ def test_is_frozen_when_assigned_to() -> None:
         ("retrieval.kind=eas", "retrieval.kind", "Received: 'eas'"),
         ("retrieval.similarity=dot", "retrieval.similarity", "Received: 'dot'"),
         ("retrieval.negatives.kind=all", "retrieval.negatives.kind", "Received: 'all'"),
-        ("gate={floors: {}, max_drop: {}, max_relative_drop: {}, min_lift: null}", "gate", "none"),
+        (f"gate={{{NO_BOUNDS}}}", "gate", "none"),
         ("serving.candidates=100", "serving", "Received: 100"),
         ("name=Not a name", "name", "Received: 'Not a name'"),
         ("data.catalogue.numeric.year.pattern=(", "data.catalogue.numeric.year.pattern", "no regu"),
         ("data.catalogue.released.format=day", "data.catalogue.released.format", "'day'"),
         ("data.users.attributes={Zip code: zip}", "data.users.attributes", "'Zip code'"),
+        ("gate.ceilings={ndcg@10_gap_by_plan: 0.1}", "gate", "Received: ndcg@10_gap_by_plan"),
     ],
 )
 def test_names_key_and_value_when_a_value_does_not_fit(
