@@ -56,8 +56,8 @@ integration: setup ## Tests of parts together, with servers and Beam
 e2e: setup ## Tests of the command line from data to served lists
 	$(PYTHON) -m pytest tests/e2e
 
-bench-quality: setup ## Served quality beside most-popular, item-kNN and EASE (DATA=DIR)
-	$(PYTHON) -m benchmarks.quality --data $(DATA)
+bench-quality: setup ## Served quality beside others (DATA=DIR, ARGS="--seeds 17,18,19 --split random_per_item")
+	$(PYTHON) -m benchmarks.quality --data $(DATA) $(ARGS)
 
 bench-models: setup ## Every family beside the others: quality, time, size (DATA=DIR)
 	$(PYTHON) -m benchmarks.models --data $(DATA) $(ARGS)

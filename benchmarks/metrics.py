@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 NDCG_K = 10
+SHORT_RECALL_K = 10
 RECALL_K = 100
 COVERAGE_K = 10
 NO_ITEM = -1  # pads a list that is too short
@@ -17,6 +18,7 @@ class Quality:
     """What one recommender reached, each between 0 and 1."""
 
     ndcg_at_10: float
+    recall_at_10: float
     recall_at_100: float
     mrr: float
     coverage_at_10: float
@@ -36,6 +38,7 @@ def evaluate(
     counts = np.diff(relevant.indptr)[users]
     return Quality(
         ndcg_at_10=float(ndcg(hits, counts, NDCG_K).mean()),
+        recall_at_10=float(recall(hits, counts, SHORT_RECALL_K).mean()),
         recall_at_100=float(recall(hits, counts, RECALL_K).mean()),
         mrr=float(reciprocal_rank(hits).mean()),
         coverage_at_10=coverage(recommended[:, :COVERAGE_K], relevant.shape[1]),

@@ -22,7 +22,7 @@ from benchmarks.model_plot import draw
 from benchmarks.model_progress import family_bar
 from benchmarks.model_results import Failure, Result, Row, table_of
 from benchmarks.processes import BenchmarkError
-from benchmarks.quality import EVAL_FRACTION, Task, make_task
+from benchmarks.quality import Task, make_task
 from components.errors import MarqueeError
 from pipeline.config import Config, load_config
 from pipeline.run_log import end_quietly, noise_to
@@ -184,11 +184,10 @@ def main(
     """Compares every family of retrieval models."""
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     folder = output or Path(tempfile.mkdtemp(prefix="marquee-models-"))
-    sets = [f"data.split.eval_fraction={EVAL_FRACTION}", *(overrides or [])]
     log = folder / "benchmark.log"
     try:
         groups = _groups(only or [], options or [], choices)
-        config = load_config(None, _without_retrieval(sets))
+        config = load_config(None, _without_retrieval(overrides or []))
         with noise_to(log) as console:
             if not console.is_terminal:
                 console.width = FILE_WIDTH

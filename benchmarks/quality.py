@@ -1,15 +1,18 @@
 """Compares the served recommender with classic ones: `python -m benchmarks.quality --data DIR`.
 
-Each user's last interactions are split off before anything else; the pipeline never sees them. It
-trains on the rest and pushes a model, `marquee serve` serves it, and every test user's list is
-asked for over gRPC. The classic recommenders learn from the same rest.
+A test part is split off before anything else: each user's last interactions, or a random share of
+each item's, as many published comparisons do. The pipeline never sees it. It trains on the rest
+with its default configuration and pushes a model, `marquee serve` serves it, and every test user's
+list is asked for over gRPC. The classic recommenders learn from the same rest. Everything held out
+counts as relevant, whatever its rating; what a user has in the rest counts as seen.
 """
 
 import json
 import os
 import statistics
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -17,24 +20,23 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
 from scipy import sparse
 
 from benchmarks import baselines, metrics
 from benchmarks.processes import BenchmarkError, check_run, run_command, run_watched
+from benchmarks.quality_results import ServedResult, as_json, table_of
 from benchmarks.split import (
     Dataset,
+    Division,
     default_data_options,
+    hold_out,
     read_dataset,
-    time_per_user,
     write_train_folder,
 )
 from components.errors import MarqueeError
 
 K = metrics.RECALL_K
-EVAL_FRACTION = 0.1  # of the rest, for the pipeline's own gate
 LATENCY_USERS = 200  # asked one by one
-SERVED_NAME = "Marquee (served)"
 CLASSIC = {
     "most-popular": baselines.most_popular,
     f"item-kNN ({baselines.NEIGHBOURS})": baselines.item_knn,
@@ -52,38 +54,30 @@ class Task:
     users: NDArray[np.int64]  # [Q], those with something held out
 
 
-@dataclass(frozen=True)
-class ServedResult:
-    """What the served model reached."""
-
-    quality: metrics.Quality
-    median_ms: float  # of requests for one user and K items
-    seen: int  # items served to users who have them in their training history: must be 0
-    run_seconds: float
-    run_peak_bytes: int
-
-
-def make_task(data: Path, train_folder: Path) -> Task:
+def make_task(data: Path, train_folder: Path, division: Division = Division.TIME_PER_USER) -> Task:
     """Splits the data set in `data` and writes the part to learn from to `train_folder`.
 
     Raises:
         DataError: if the data cannot be read.
-        BenchmarkError: if no user has enough interactions for any to be held out.
+        BenchmarkError: if there are too few interactions for any to be held out.
     """
     options = default_data_options()
     dataset = read_dataset(data, options)
-    held_out = time_per_user(dataset.user, dataset.timestamp)
+    held_out = hold_out(dataset, division)
     test = dataset.matrix(held_out)
     users = np.flatnonzero(np.diff(test.indptr))
     if not len(users):
+        owners = "items" if division is Division.RANDOM_PER_ITEM else "users"
         raise BenchmarkError(
-            f"{data} must hold users with at least 3 interactions. Received: none. Add data."
+            f"{data} must hold {owners} with at least 3 interactions. Received: none. Add data."
         )
     write_train_folder(dataset, held_out, data, train_folder, options)
     return Task(dataset, dataset.matrix(~held_out), test, users)
 
 
-def measure_served(task: Task, train_folder: Path, output: Path, sets: list[str]) -> ServedResult:
+def measure_served(
+    task: Task, train_folder: Path, output: Path, sets: Sequence[str], seed: int | None = None
+) -> ServedResult:
     """Trains, serves and asks.
 
     Args:
@@ -91,6 +85,7 @@ def measure_served(task: Task, train_folder: Path, output: Path, sets: list[str]
         train_folder: what to train on.
         output: folder for the run's output and the logs.
         sets: configuration overrides, key.path=value.
+        seed: of the run; None for the configured one.
 
     Raises:
         BenchmarkError: if the run pushes nothing, or the server does not answer.
@@ -98,7 +93,7 @@ def measure_served(task: Task, train_folder: Path, output: Path, sets: list[str]
     from benchmarks import served  # it imports TensorFlow, which --help need not wait for
 
     run_log, server_log = output / "run.log", output / "serve.log"
-    overrides = [f"data.split.eval_fraction={EVAL_FRACTION}", *sets]
+    overrides = [*([] if seed is None else [f"seed={seed}"]), *sets]
     usage = run_watched(run_command(train_folder, output / "run", overrides), run_log)
     check_run(usage, run_log)
     asked = [task.dataset.user_ids[user] for user in task.users]
@@ -107,12 +102,37 @@ def measure_served(task: Task, train_folder: Path, output: Path, sets: list[str]
         median_ms = statistics.median(served.latencies_ms(channel, asked[:LATENCY_USERS], K))
     recommended = item_indices(lists, task.dataset.item_ids)
     return ServedResult(
+        seed=seed,
         quality=metrics.evaluate(recommended, task.test, task.users),
         median_ms=median_ms,
         seen=int(metrics.hit_matrix(recommended, task.train, task.users).sum()),
         run_seconds=usage.seconds,
         run_peak_bytes=usage.peak_bytes,
     )
+
+
+def measure_seeds(
+    task: Task,
+    train_folder: Path,
+    output: Path,
+    sets: Sequence[str],
+    seeds: Sequence[int | None],
+    console: Console,
+) -> list[ServedResult]:
+    """Measures a run for each seed, each in a folder of its own: none is another's baseline."""
+    results = []
+    for seed in seeds:
+        folder = output if seed is None else output / f"seed-{seed}"
+        result = measure_served(task, train_folder, folder, sets, seed)
+        quality = result.quality
+        # One that fails later takes nothing away from those before it.
+        console.print(
+            f"{result.name}: nDCG@10 {quality.ndcg_at_10:.4f}, recall@100 "
+            f"{quality.recall_at_100:.4f}, {result.run_seconds:.0f} s",
+            highlight=False,
+        )
+        results.append(result)
+    return results
 
 
 def item_indices(lists: list[list[str]], item_ids: list[str]) -> NDArray[np.int64]:
@@ -146,35 +166,66 @@ def measure_classic(task: Task, console: Console) -> dict[str, metrics.Quality]:
 
 
 def print_results(
-    console: Console, task: Task, result: ServedResult, classic: dict[str, metrics.Quality]
+    console: Console,
+    task: Task,
+    division: Division,
+    results: Sequence[ServedResult],
+    classic: dict[str, metrics.Quality],
 ) -> None:
     """Prints one row a recommender."""
-    held_out = int(task.test.nnz)
     console.print(
-        f"{len(task.users)} test users, {held_out} held-out interactions, "
-        f"{task.test.shape[1]} items; each user's last 20 %"
+        f"{len(task.users)} test users, {int(task.test.nnz)} held-out interactions, "
+        f"{task.test.shape[1]} items; {division.description}"
     )
-    table = Table("recommender", "nDCG@10", "recall@100", "MRR", "coverage@10", "ms")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name, quality in {SERVED_NAME: result.quality, **classic}.items():
-        cells = [f"{value:.4f}" for value in asdict(quality).values()]
-        table.add_row(name, *cells, f"{result.median_ms:.1f}" if name == SERVED_NAME else "–")
-    console.print(table)
-    if result.seen:
-        console.print(f"[red]{result.seen} recommended items are in their user's history.[/red]")
+    console.print(table_of(results, classic))
+    seen = sum(result.seen for result in results)
+    if seen:
+        console.print(f"[red]{seen} recommended items are in their user's history.[/red]")
+    seconds = statistics.fmean(result.run_seconds for result in results)
+    peak_bytes = max(result.run_peak_bytes for result in results)
     console.print(
         f"ms: median of requests for one user's {K} items; "
-        f"marquee run took {result.run_seconds:.0f} s and {result.run_peak_bytes / 2**30:.1f} GiB"
+        f"marquee run took {seconds:.0f} s and {peak_bytes / 2**30:.1f} GiB"
     )
+
+
+def parse_seeds(text: str) -> list[int | None]:
+    """Returns the comma-separated seeds, or one None for an empty text.
+
+    Raises:
+        BenchmarkError: if one is no whole number from 0.
+    """
+    parts = [part.strip() for part in text.split(",")] if text else []
+    if not all(part.isdecimal() for part in parts):
+        raise BenchmarkError(
+            f"--seeds must be whole numbers from 0 with commas between. Received: {text}. "
+            "Give for example 17,18,19."
+        )
+    # A seed again would tell nothing new.
+    return list(dict.fromkeys(int(part) for part in parts)) or [None]
+
+
+def strategy_sets(division: Division) -> list[str]:
+    """Returns the overrides that make the pipeline divide as the benchmark does.
+
+    By time per user it does so by default.
+    """
+    if division is Division.TIME_PER_USER:
+        return []
+    return [f"data.split.strategy={division.value}"]
 
 
 def main(
     data: Annotated[Path, typer.Option(help="A data folder in the default format.")],
     output: Annotated[
-        Path | None, typer.Option(help="For the run and its logs; default: a new folder.")
+        Path | None, typer.Option(help="For the runs and their logs; default: a new folder.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Sets seed and data.seed.")] = None,
+    split: Annotated[
+        Division, typer.Option(help="The test part: each user's last, or at random of each item's.")
+    ] = Division.TIME_PER_USER,
+    seeds: Annotated[
+        str, typer.Option(help="A run for each; default: one, as configured.", metavar="S,S,S")
+    ] = "",
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Configuration override, KEY=VALUE.")
     ] = None,
@@ -187,24 +238,24 @@ def main(
     console = Console()
     folder = output or Path(tempfile.mkdtemp(prefix="marquee-quality-"))
     train_folder = folder / "train"
-    seeds = [f"seed={seed}", f"data.seed={seed}"] if seed is not None else []
-    sets = [*seeds, *(overrides or [])]
+    sets = [*strategy_sets(split), *(overrides or [])]
     try:
-        task = make_task(data, train_folder)
+        runs = parse_seeds(seeds)
+        task = make_task(data, train_folder, split)
         console.print(f"Training and serving; logs are in {folder}")
-        result = measure_served(task, train_folder, folder, sets)
+        results = measure_seeds(task, train_folder, folder, sets, runs, console)
     except (BenchmarkError, MarqueeError) as err:
         console.print(str(err), markup=False, style="red", soft_wrap=True)
         raise typer.Exit(1) from err
     classic = measure_classic(task, console)
-    print_results(console, task, result, classic)
+    print_results(console, task, split, results, classic)
     if json_file:
         report = {
+            "split": split.value,
             "test_users": len(task.users),
             "held_out": int(task.test.nnz),
             "items": int(task.test.shape[1]),
-            "served": asdict(result),
-            "classic": {name: asdict(quality) for name, quality in classic.items()},
+            **as_json(results, classic),
         }
         json_file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
 

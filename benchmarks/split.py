@@ -1,9 +1,10 @@
-"""Reads a data folder and holds out each user's last interactions, as the benchmarks need it."""
+"""Reads a data folder and holds out a part of the interactions, as the benchmarks need it."""
 
 import csv
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from importlib import resources
 from pathlib import Path
 
@@ -18,8 +19,24 @@ from scipy import sparse
 from components.errors import DataError
 from components.options import DataOptions
 
-TEST_FRACTION = 0.2
+TEST_FRACTION = 0.2  # of each user
+RANDOM_TEST_FRACTION = 0.25  # of each item
+RANDOM_SEED = 42  # the same test part in every benchmark
 ROWS = 100_000  # written at a time
+
+
+class Division(str, Enum):
+    """How the test part is held out; the names are those of `data.split.strategy`."""
+
+    TIME_PER_USER = "time_per_user"
+    RANDOM_PER_ITEM = "random_per_item"
+
+    @property
+    def description(self) -> str:
+        """What is held out, in words."""
+        if self is Division.RANDOM_PER_ITEM:
+            return f"a random {RANDOM_TEST_FRACTION:.0%} of each item's".replace("%", " %")
+        return f"each user's last {TEST_FRACTION:.0%}".replace("%", " %")
 
 
 @dataclass(frozen=True)
@@ -111,6 +128,45 @@ def time_per_user(
     mask = np.zeros(len(user), dtype=np.bool_)
     mask[order] = remaining <= held_out[user[order]]
     return mask
+
+
+def random_per_item(
+    user: NDArray[np.int64],
+    item: NDArray[np.int64],
+    fraction: float = RANDOM_TEST_FRACTION,
+    seed: int = RANDOM_SEED,
+) -> NDArray[np.bool_]:
+    """Marks a random share of each item's interactions, whenever they happened.
+
+    An item that n users have interacted with loses round(fraction * n) of them, halves to the even
+    number. A user's repeated interactions with an item stay together, so that nothing held out is
+    in the user's history. A user may have nothing left.
+
+    Args:
+        user: int64 [N], index of the user.
+        item: int64 [N], index of the item.
+        fraction: share to hold out, between 0 and 1.
+        seed: of the choice.
+
+    Returns:
+        bool [N], true where held out.
+    """
+    users = int(user.max(initial=0)) + 1
+    pairs, pair = np.unique(item * users + user, return_inverse=True)
+    pair_item = pairs // users
+    order = np.lexsort((np.random.default_rng(seed).random(len(pairs)), pair_item))
+    counts = np.bincount(pair_item)
+    place = np.arange(len(pairs)) - (np.cumsum(counts) - counts)[pair_item]  # 0 for an item's first
+    mask = np.zeros(len(pairs), dtype=np.bool_)
+    mask[order] = place < np.rint(counts * fraction)[pair_item]
+    return np.asarray(mask[pair])
+
+
+def hold_out(dataset: Dataset, division: Division) -> NDArray[np.bool_]:
+    """Returns bool [N], true for the interactions of the test part."""
+    if division is Division.RANDOM_PER_ITEM:
+        return random_per_item(dataset.user, dataset.item)
+    return time_per_user(dataset.user, dataset.timestamp)
 
 
 def write_train_folder(

@@ -19,6 +19,7 @@ def test_averages_over_users_when_lists_hit_and_miss() -> None:
     gain = 1 / math.log(3) + 1 / math.log(4)
     ideal = 1 / math.log(2) + 1 / math.log(3)
     assert quality.ndcg_at_10 == pytest.approx(gain / ideal / 2)
+    assert quality.recall_at_10 == quality.recall_at_100  # nobody has more than three
     assert quality.recall_at_100 == pytest.approx((2 / 2 + 0 / 1) / 2)
     assert quality.mrr == pytest.approx((1 / 2 + 0) / 2)
     assert quality.coverage_at_10 == 3 / 4  # items 0, 1 and 2 of four
@@ -29,6 +30,13 @@ def test_ideal_list_ends_at_k_when_more_items_are_relevant() -> None:
     # 5 relevant items, 2 of them fit into the list: a perfect list has 1.
     assert metrics.ndcg(hits, np.array([5]), 2) == pytest.approx([1.0])
     assert metrics.recall(hits, np.array([5]), 2) == pytest.approx([2 / 5])
+
+
+def test_short_recall_ends_at_10_when_a_hit_is_eleventh() -> None:
+    relevant = _relevant([[1] + [0] * 9 + [1]])
+    quality = metrics.evaluate(np.arange(11)[None], relevant, np.array([0]))
+    # Items 0 and 10 are relevant, at ranks 1 and 11.
+    assert (quality.recall_at_10, quality.recall_at_100) == (0.5, 1.0)
 
 
 def test_ndcg_is_smaller_when_the_list_is_shorter_than_k() -> None:

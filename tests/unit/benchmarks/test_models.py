@@ -187,10 +187,10 @@ def test_ends_with_1_when_a_retrieval_key_is_set(
 
 
 def results() -> list[Row]:
-    quality = Quality(0.125, 0.25, 0.5, 1.0)
+    quality = Quality(0.125, 0.2, 0.25, 0.5, 1.0)
     return [
         Result("most-popular", quality, None, 0.01, 0.5, 9742),
-        Result("MF of ratings", Quality(0.13, 0.3, 0.5, 1.0), 0.9123, 61.0, 3.14, 1_234_567),
+        Result("MF of ratings", Quality(0.13, 0.2, 0.3, 0.5, 1.0), 0.9123, 61.0, 3.14, 1_234_567),
         Failure("content network", "ValueError: nothing to learn"),
     ]
 

@@ -56,6 +56,44 @@ def test_nothing_held_out_is_older_when_data_vary(
         assert not len(later) or not len(earlier) or later.min() >= earlier.max()
 
 
+def test_holds_out_the_rounded_share_of_each_item_when_it_is_random() -> None:
+    # Item 0 has 6 users, 1 has 5, 2 has 2 and 3 has 1; a quarter is 1.5, 1.25, 0.5 and 0.25.
+    item = np.repeat([0, 1, 2, 3], [6, 5, 2, 1])
+    user = np.array([0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 0, 1, 0])
+    held_out = split.random_per_item(user, item)
+    assert np.bincount(item[held_out], minlength=4).tolist() == [2, 1, 0, 0]
+    # The same seed chooses the same, another one does not.
+    assert np.array_equal(held_out, split.random_per_item(user, item))
+    others = [split.random_per_item(user, item, seed=seed) for seed in range(5)]
+    assert any(not np.array_equal(held_out, other) for other in others)
+
+
+def test_any_time_is_held_out_when_it_is_random() -> None:
+    user, item = np.arange(400), np.zeros(400, dtype=np.int64)
+    place = np.flatnonzero(split.random_per_item(user, item))
+    # 100 of 400 with a mean of 199.5, whose standard error is 400 / sqrt(12 * 100) * sqrt(0.75).
+    assert len(place) == 100
+    assert abs(place.mean() - 199.5) < 4 * 10.0
+
+
+def test_a_pair_stays_together_when_it_occurs_again_and_the_choice_is_random() -> None:
+    # Users 0 to 3 have item 0 twice each: one of four pairs is held out, both times.
+    user = np.tile(np.arange(4), 2)
+    held_out = split.random_per_item(user, np.zeros(8, dtype=np.int64))
+    assert held_out.sum() == 2
+    assert np.array_equal(held_out[:4], held_out[4:])
+
+
+def test_the_division_decides_when_a_test_part_is_held_out(data: Path) -> None:
+    dataset = split.read_dataset(data, split.default_data_options())
+    by_time = split.hold_out(dataset, split.Division.TIME_PER_USER)
+    assert by_time.tolist() == [True, False, False, False]  # 300 is the newest of user 1
+    at_random = split.hold_out(dataset, split.Division.RANDOM_PER_ITEM)
+    assert not at_random.any()  # round(0.25 * 2) and round(0.25 * 1)
+    assert split.Division.TIME_PER_USER.description == "each user's last 20 %"
+    assert split.Division.RANDOM_PER_ITEM.description == "a random 25 % of each item's"
+
+
 def test_reads_indices_when_the_folder_is_in_the_default_format(data: Path) -> None:
     dataset = split.read_dataset(data, split.default_data_options())
     assert dataset.user_ids == ["1", "2"]
