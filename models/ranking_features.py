@@ -89,7 +89,7 @@ class RankingFeatures(tf.Module):
             [
                 of_scores,
                 # Popularity in itself, not among the candidates alone.
-                scores[:, -1, :, tf.newaxis],
+                tf.expand_dims(scores[:, -1], 2),
                 tf.gather(self._items, index),
                 self._category_match(users, index),
                 self._recent_similarity(users, index),
