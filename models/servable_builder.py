@@ -164,7 +164,7 @@ def build_servable(sources: BuildSources, path: str, options: BuildOptions) -> B
     check_servable(path, items[0].item_id, user_ids[0], query)
     return BuildReport(
         retrieval=main.kind,
-        generators=generators.sources,
+        generators=list(generators.sources),
         items=len(items),
         users=len(user_ids),
         embedding_dimension=stage.embeddings[0].shape[1],
