@@ -67,12 +67,14 @@ def co_visitation(
         with the distance in the history, over the counts of both items to `popularity_power`.
     """
     shape = (items + 1, items + 1)
-    after, around = sparse.csr_matrix(shape, dtype=np.float32), sparse.csr_matrix(shape)
-    counts = np.zeros(items + 1, np.float32)
+    # In float64, for sums depend on the order of the rows, which Beam decides: rounded to float32
+    # they do not.
+    after, around = sparse.csr_matrix(shape), sparse.csr_matrix(shape)
+    counts = np.zeros(items + 1)
     for batch in batches:
         item = batch[features.ITEM_INDEX]
         history = batch[features.HISTORY_INDEX]
-        counts += np.bincount(item, minlength=items + 1).astype(np.float32)
+        counts += np.bincount(item, minlength=items + 1)
         after = after + _pairs(history, item, options.following_window, shape)
         around = around + _pairs(history, item, options.nearby_window, shape)
     scale = (np.maximum(counts, 1.0) + options.shrinkage) ** -options.popularity_power
@@ -90,17 +92,17 @@ def _pairs(
 ) -> sparse.csr_matrix:
     """Counts how often a row's item came after the items of its history, [N+1, N+1]."""
     recent = history[:, :window]
-    weight = np.exp(-np.arange(recent.shape[1]) / (DECAY * window)).astype(np.float32)
+    weight = np.exp(-np.arange(recent.shape[1]) / (DECAY * window))
     there = (recent > 0) & (item > 0)[:, np.newaxis]
     row, place = np.nonzero(there)
     pairs = (weight[place], (recent[row, place], item[row]))
-    return sparse.csr_matrix(pairs, shape=shape, dtype=np.float32)
+    return sparse.csr_matrix(pairs, shape=shape)
 
 
-def _table(matrix: sparse.csr_matrix, scale: FloatArray, most: int) -> NeighbourTable:
+def _table(matrix: sparse.csr_matrix, scale: npt.NDArray[np.float64], most: int) -> NeighbourTable:
     """Scales rows and columns and keeps the largest of each row, in order."""
     pairs = matrix.tocoo()
-    weight = pairs.data * scale[pairs.row] * scale[pairs.col]
+    weight = (pairs.data * scale[pairs.row] * scale[pairs.col]).astype(np.float32)
     weight[pairs.row == pairs.col] = 0.0
     # By row, then by weight, ties by item, so that the same data give the same table.
     order = np.lexsort((pairs.col, -weight, pairs.row))
@@ -112,5 +114,5 @@ def _table(matrix: sparse.csr_matrix, scale: FloatArray, most: int) -> Neighbour
     return NeighbourTable(
         splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         index=pairs.col[order].astype(np.int32),
-        weight=weight[order].astype(np.float32),
+        weight=weight[order],
     )
