@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.index import BruteForceIndex, ScannIndex, build_index, recall_against_exact
+from models.index import (
+    BruteForceIndex,
+    PartialIndex,
+    ScannIndex,
+    build_index,
+    recall_against_exact,
+)
 from models.options import IndexOptions
 
 
@@ -72,6 +78,30 @@ def test_recall_is_the_share_found_when_the_index_knows_half() -> None:
     # The nearest two are items 3 and 4; the broken index finds 1 and 2. Of four all are found.
     assert recall_against_exact(half, embeddings, query, 2) == 0.0
     assert recall_against_exact(half, embeddings, query, 100) == 1.0
+
+
+@pytest.mark.parametrize("kind", ["brute_force", "scann"])
+def test_items_keep_their_numbers_when_only_some_are_indexed(kind: str) -> None:
+    # Dot products of items 2, 5 and 7: 1, 0.8, 0 and 0, 0.6, 1.
+    vectors = np.array([[0.0, 1.0], [0.6, 0.8], [1.0, 0.0]], np.float32)
+    items = np.array([2, 5, 7], np.int32)
+    index = PartialIndex(build_index(vectors, IndexOptions(kind=kind)), items)
+    found, scores = index.search(tf.constant([[0.0, 1.0], [1.0, 0.0]]), tf.constant(3))
+    assert found.numpy().tolist() == [[2, 5, 7], [7, 5, 2]]
+    np.testing.assert_allclose(scores, [[1.0, 0.8, 0.0], [1.0, 0.6, 0.0]], atol=1e-6)
+    exact = recall_against_exact(index, vectors, vectors, 2, items.astype(np.int64))
+    assert exact == 1.0
+
+
+def test_padding_stays_padding_when_only_some_items_are_indexed() -> None:
+    class Shallow(BruteForceIndex):
+        def search(self, queries: tf.Tensor, n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            index, score = super().search(queries, n)
+            return tf.where(index == 1, index, 0), score
+
+    index = PartialIndex(Shallow(np.eye(2, dtype=np.float32)), np.array([4, 9], np.int32))
+    found, _ = index.search(tf.constant([[1.0, 0.0]]), tf.constant(2))
+    assert found.numpy().tolist() == [[4, 0]]
 
 
 def test_each_answers_for_itself_when_two_are_saved_in_one_module(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.losses import log_expected_count, sampled_softmax
+from models.losses import listwise_softmax, log_expected_count, sampled_softmax
 
 logits = st.lists(st.floats(-8, 8, width=32), min_size=2, max_size=12)
 
@@ -69,3 +69,31 @@ def test_loss_is_worked_out_by_hand_when_rows_differ() -> None:
     loss = sampled_softmax(positive, negatives, log_counts, hits)
     # Row 0: -ln(2 / (2 + 2 + 2)); row 1, second negative removed: -ln(1 / (1 + 2)).
     np.testing.assert_allclose(loss, [np.log(3.0), np.log(3.0)], rtol=1e-6)
+
+
+def test_listwise_loss_is_worked_out_by_hand_when_several_are_chosen() -> None:
+    # Weights 1, 2, 3 and 4, of which the last is not offered: 6 in all.
+    logits = tf.math.log([[1.0, 2.0, 3.0, 4.0]] * 3)
+    offered = tf.constant([[True, True, True, False]] * 3)
+    chosen = tf.constant([[True, True, False, False], [False] * 4, [False, False, False, True]])
+    loss = listwise_softmax(logits, chosen, offered)
+    # -ln(1/6) - ln(2/6); nothing is chosen; what is chosen is not offered.
+    np.testing.assert_allclose(loss, [np.log(6.0) + np.log(3.0), 0.0, 0.0], rtol=1e-6)
+
+
+def test_listwise_loss_is_finite_when_nothing_is_offered() -> None:
+    logits = tf.Variable([[1.0, 2.0]])
+    nothing = tf.constant([[False, False]])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(listwise_softmax(logits, nothing, nothing))
+    assert float(loss) == 0.0
+    assert tape.gradient(loss, logits).numpy().tolist() == [[0.0, 0.0]]
+
+
+def test_listwise_loss_moves_only_what_is_offered_when_differentiated() -> None:
+    logits = tf.Variable([[0.0, 0.0, 0.0]])
+    chosen = tf.constant([[True, False, False]])
+    with tf.GradientTape() as tape:
+        loss = listwise_softmax(logits, chosen, tf.constant([[True, True, False]]))
+    # The softmax of two equals less the choice: 1/2 - 1, 1/2, and nothing.
+    np.testing.assert_allclose(tape.gradient(loss, logits), [[-0.5, 0.5, 0.0]], atol=1e-6)

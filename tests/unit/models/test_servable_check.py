@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from models import contract
-from models.index import BruteForceIndex
+from models.index import BruteForceIndex, PartialIndex
 from models.servable_check import ServableError, check_index_size, check_servable
 
 
@@ -49,14 +49,26 @@ def test_servable_is_refused_when_a_signature_answers_badly(
         check_servable(str(tmp_path), b"a", b"u", tf.constant([b""]))
 
 
+class Forgetful(BruteForceIndex):
+    """Pads where its third item should stand."""
+
+    def search(self, queries: tf.Tensor, n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        index, score = super().search(queries, n)
+        return tf.where(index == 3, 0, index), score
+
+
 def test_index_is_refused_when_it_lacks_an_item() -> None:
-    embeddings = np.eye(4, dtype=np.float32)
-    check_index_size(BruteForceIndex(embeddings), embeddings)
+    vectors = np.eye(5, dtype=np.float32)  # of items 0 to 4, of which 0 is none
+    items = np.arange(1, 5)
+    check_index_size(BruteForceIndex(vectors[1:]), vectors, items)
+    with pytest.raises(ServableError, match="must hold 4 items of the catalogue. Received: 3"):
+        check_index_size(Forgetful(vectors[1:]), vectors, items)
 
-    class Forgetful(BruteForceIndex):
-        def search(self, queries: tf.Tensor, n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            index, score = super().search(queries, n)
-            return tf.where(index == 3, 0, index), score
 
-    with pytest.raises(ServableError, match="must hold the 4 items of the catalogue. Received: 3"):
-        check_index_size(Forgetful(embeddings), embeddings)
+def test_index_of_some_items_is_refused_when_it_holds_others() -> None:
+    vectors, items = np.eye(5, dtype=np.float32), np.array([1, 4])
+    own = BruteForceIndex(vectors[items])
+    check_index_size(PartialIndex(own, items.astype(np.int32)), vectors, items)
+    # Positions of a wrapped index that are taken for items: 1 and 2.
+    with pytest.raises(ServableError, match="must hold 2 items of the catalogue. Received: 2"):
+        check_index_size(own, vectors, items)

@@ -1,11 +1,15 @@
+import logging
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from models import features
 from models.losses import MASKED_LOGIT
+from models.progress import PROGRESS_LOGGER
 from models.validation import (
     VALIDATION_NDCG,
+    VALIDATION_RMSE,
     Validation,
     mask_seen,
     mean_ndcg,
@@ -61,4 +65,21 @@ def test_every_row_counts_once_when_there_are_several_batches(
 def test_measure_is_put_into_the_logs_when_an_epoch_ends() -> None:
     logs = {"loss": 1.0}
     Validation(lambda: 0.25, "name", 2).on_epoch_end(0, logs)
-    assert logs[VALIDATION_NDCG] == 0.25
+    assert logs == {"loss": 1.0, VALIDATION_NDCG: 0.25}
+
+
+def test_measure_goes_by_its_own_name_when_it_is_an_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, PROGRESS_LOGGER)
+    logs = {"loss": 1.0}
+    validation = Validation(lambda: 0.25, "rating", 2, VALIDATION_RMSE)
+    validation.on_epoch_end(1, logs)
+    assert logs == {"loss": 1.0, VALIDATION_RMSE: 0.25}
+    expected = "rating: epoch 2 of at most 2, loss 1.000, validation RMSE 0.2500"
+    assert caplog.messages == [expected]
+
+
+def test_better_is_less_when_the_measure_is_an_error() -> None:
+    assert Validation(lambda: 0.0, "name", 1).mode == "max"
+    assert Validation(lambda: 0.0, "name", 1, VALIDATION_RMSE).mode == "min"

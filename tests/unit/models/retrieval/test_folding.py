@@ -62,7 +62,7 @@ def test_other_groups_rank_high_when_trained_on_positives_alone(
 ) -> None:
     seed_everything(7)
     model = TwoTowerRetrieval(table, 16, OPTIONS)
-    batches = in_memory(interactions).interactions("train", OPTIONS.batch_size, 7)
+    batches = in_memory(interactions).interactions(OPTIONS.batch_size, 7)
     fit_positives(model, batches)
     # By chance half of the first items are of the other group.
     assert share_of_other_group(model, user_inputs([[1, 5, 9], [2, 6, 10]])) > 0.3
