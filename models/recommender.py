@@ -203,9 +203,10 @@ class Recommender(tf.Module):
         def allows(index: tf.Tensor) -> tf.Tensor:
             return ~self._items.in_category(index, excluded_category)
 
+        filtered = tf.reduce_any(excluded_category != "", axis=1)
         return tf.cond(
-            tf.reduce_any(excluded_category != ""),
-            lambda: self._generators.retrieve(users, excluded, allows),
+            tf.reduce_any(filtered),
+            lambda: self._generators.retrieve(users, excluded, allows, filtered),
             lambda: self._generators.retrieve(users, excluded),
         )
 

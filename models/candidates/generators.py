@@ -135,19 +135,28 @@ class CandidateGenerators(tf.Module):
         embeddings = [family.export.embed_users(inputs) for family in self.families]
         return Users(inputs, embeddings, tf.cast(inputs[features.SEEN_INDEX], tf.int32), cold)
 
-    def retrieve(self, users: Users, excluded: tf.Tensor, allows: Allows | None = None) -> Merged:
+    def retrieve(
+        self,
+        users: Users,
+        excluded: tf.Tensor,
+        allows: Allows | None = None,
+        filtered: tf.Tensor | None = None,
+    ) -> Merged:
         """Finds the candidates of each user, the generators taking turns.
 
         Args:
-            users: B of them.
+            users: B of them, each of whom gets what they would get alone.
             excluded: int32 [B, X], item indices never to be returned, 0 pads.
             allows: a further filter, from int32 [B, n] to bool [B, n].
+            filtered: bool [B], whose items that filter may refuse; everybody's by default.
 
         Returns:
             Lists as long as the configured number of candidates; `source` counts in `sources`.
         """
         allowed = self._allowed(allows)
-        parts = self._nominations(users, tf.shape(excluded)[1], allows is not None)
+        if filtered is None:
+            filtered = tf.fill([tf.shape(excluded)[0]], allows is not None)
+        parts = self._nominations(users, excluded, filtered)
         merged = merge(parts, excluded, tf.constant(self._size), allowed)
         # Filters may leave too little; what is popular fills up, over the whole catalogue.
         return tf.cond(
@@ -188,12 +197,19 @@ class CandidateGenerators(tf.Module):
 
         return both
 
-    def _nominations(self, users: Users, excluded: tf.Tensor, filtered: bool) -> list[Nominations]:
+    def _nominations(
+        self, users: Users, excluded: tf.Tensor, filtered: tf.Tensor
+    ) -> list[Nominations]:
         options = self._options
         rows = tf.shape(users.cold)[0]
+        # Of each row's own, not of the longest row's: whom a user shares a batch with, in training
+        # above all, must not change who nominates how many.
+        own = tf.math.count_nonzero(excluded > 0, axis=1, dtype=tf.int32)
+        # As many more as could fall to the filters, so that enough are left after them.
+        times = tf.where(filtered, FILTERED_TIMES, 1)
         numbers = [self._size, *(options.nearest for _ in self.families[1:])]
         parts = [
-            self._nearest(users, place, number, excluded, filtered)
+            self._nearest(users, place, number * times + own)
             for place, number in enumerate(numbers)
         ]
         rest = range(len(parts), len(self.sources))
@@ -210,20 +226,20 @@ class CandidateGenerators(tf.Module):
             parts.append(_in_turn(fresh, tf.zeros_like(fresh, tf.float32), turn, fresh_place))
         if options.popular:
             # A user's own items are popular ones more often than not.
-            number = tf.minimum(options.popular + excluded, self._catalogue_size)
+            number = tf.minimum(_greatest(options.popular + own), self._catalogue_size)
             index, score = self.popular.top(tf.zeros([rows, 0], tf.int32), number)
+            index = _first(index, options.popular + own)
             parts.append(_in_turn(index, score, _turns(index), popular))
         return parts
 
-    def _nearest(
-        self, users: Users, place: int, number: int, excluded: tf.Tensor, filtered: bool
-    ) -> Nominations:
-        """What a family finds; nothing for a cold user, whose vector says nothing."""
-        # As many more as could fall to the filters, so that enough are left after them.
-        wanted = number * FILTERED_TIMES if filtered else number
-        wanted = tf.minimum(wanted + excluded, self._nominable)
+    def _nearest(self, users: Users, place: int, number: tf.Tensor) -> Nominations:
+        """What a family finds, int32 [B] of it.
+
+        Nothing for a cold user, whose vector says nothing.
+        """
+        wanted = tf.minimum(_greatest(number), self._nominable)
         index, score = self.families[place].nearest.search(users.embeddings[place], wanted)
-        index = tf.where(users.cold[:, tf.newaxis], 0, index)
+        index = _first(index, tf.where(users.cold, 0, number))
         return _in_turn(index, score, _turns(index), place)
 
     def _neighbours(self, users: Users, place: int) -> Nominations:
@@ -269,6 +285,16 @@ class CandidateGenerators(tf.Module):
         items = np.flatnonzero(few)
         order = np.argsort(-counts[items], kind="stable")
         return items[order][: self._options.fresh].astype(np.int32)
+
+
+def _first(index: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+    """Returns the first items of each row [B, n], int32 [B] of them, and 0 for the others."""
+    return tf.where(tf.range(tf.shape(index)[1]) < number[:, tf.newaxis], index, 0)
+
+
+def _greatest(number: tf.Tensor) -> tf.Tensor:
+    """Returns the greatest of numbers [B] above 0, int32 []; 1 where there are no rows."""
+    return tf.reduce_max(tf.pad(number, [[0, 1]], constant_values=1))
 
 
 def _turns(index: tf.Tensor) -> tf.Tensor:
