@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import apache_beam as beam
@@ -17,17 +17,23 @@ from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, sche
 from tfx_bsl.public import tfxio
 
 from models import features, train_ranking, train_retrieval
-from models.options import IndexOptions, ServingOptions
+from models.candidates.options import CandidateOptions
+from models.options import IndexOptions, RerankingOptions, ServingOptions
 from models.preprocessing import preprocessing_fn
-from models.servable_builder import BuildReport, BuildSources, build_servable
+from models.servable_builder import BuildOptions, BuildReport, BuildSources, build_servable
 
 Row = dict[str, list[Any]]
 Split = dict[str, list[Row]]
 
 MAX_HISTORY = 5
+SERVING = ServingOptions(max_k=100, candidates=100, max_request_items=50, max_batch=10)
 USERS, ITEMS = 20, 40
 PLACES = (b"north", b"south")
 CATEGORIES = (b"even", b"odd")  # user u and item i like each other where both are even or odd
+# Strong enough to tell two tastes apart from a few hundred interactions.
+CANDIDATES = CandidateOptions.model_validate(
+    {"beside": [{"kind": "ease", "regularization": 10.0}, {"kind": "weighted_factorization"}]}
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +59,30 @@ class Built:
     report: BuildReport
     world: World
     signatures: Any
+    model: Any  # which the signatures do not live without
+
+    def ask(self, signature: str, **inputs: Any) -> dict[str, Any]:
+        """Calls a signature."""
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        outputs = self.signatures[signature](**tensors)
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    def ask_with_context(self, user: bytes, k: int, **context: Any) -> dict[str, Any]:
+        """Calls recommend_with_context for one user, with nothing in the context if not told."""
+        lists = ("history_item_id", "exclude_item_id", "exclude_category")
+        nothing = dict.fromkeys(lists, [[b""]]) | dict.fromkeys(("diversity", "freshness"), [0.0])
+        inputs = {"user_id": [user], "k": k} | nothing | context
+        return self.ask("recommend_with_context", **inputs)
+
+    def seen_by(self, user: int) -> set[bytes]:
+        return set(self.world.raw["users"][user].get(features.SEEN_ITEM_ID, []))
+
+    def counts(self) -> dict[bytes, float]:
+        """Interactions in training of each item."""
+        return {
+            row[features.ITEM_ID][0]: row[features.ITEM_INTERACTION_COUNT][0]
+            for row in self.world.raw["items"]
+        }
 
 
 def item_id(item: int) -> bytes:
@@ -129,6 +159,8 @@ def raw_splits() -> Split:
                 features.ITEM_INTERACTION_COUNT: [float(counts[item])],
                 # Absent for a few, as numbers in real catalogues are.
                 features.item_numeric("year"): [] if item % 7 == 0 else [1990.0 + item],
+                features.ITEM_AGE_DAYS: [] if item % 7 == 0 else [100.0 * (ITEMS - 1 - item)],
+                features.ITEM_FLAG: [b"withdrawn"] if item % 10 == 3 else [],
             }
         )
     return splits
@@ -163,7 +195,7 @@ def make_world(
 
     def make(explicit: bool, categories: bool, numeric: bool, attributes: bool) -> World:
         folder = tmp_path_factory.mktemp("world")
-        dropped: set[str] = {features.ITEM_TITLE}
+        dropped = {features.ITEM_TITLE, features.ITEM_AGE_DAYS, features.ITEM_FLAG}
         ratings = {
             features.RATING,
             features.USER_MEAN_RATING,
@@ -270,66 +302,89 @@ def bare_world(make_world: Callable[..., World]) -> World:
 
 @pytest.fixture(scope="session")
 def trained(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Paths of a retrieval and a ranker export, trained through TFX's entry points."""
+    """Paths of the exports, trained through TFX's entry points."""
     folder = tmp_path_factory.mktemp("trained")
-    shared = {
-        "train_files": [
-            str(world.folder / "transformed" / f"Split-{split}" / "*")
-            for split in ("train", "late", "ranking", "items")
-        ],
-        "eval_files": [str(world.folder / "transformed" / f"Split-{features.EVAL_SPLIT}" / "*")],
-        "transform_output": world.transform_graph,
+    paths = {name: str(folder / name) for name in ("earlier", "retrieval", "ranker")}
+    context = {
+        "candidates": CANDIDATES.model_dump(),
+        "explicit": True,
+        "rating_range": [1.0, 5.0],
+        "seed": 5,
     }
-    paths = {name: str(folder / name) for name in ("retrieval", "ranker")}
-    options: dict[str, Any] = {"batch_size": 16, "hidden_units": 8}
-    retrieval_options = {"embedding_dimension": 8, "max_epochs": 4, "negatives": {"drawn": 32}}
-    context = {"explicit": True, "rating_range": [1.0, 5.0], "seed": 5}
-    train_retrieval.run_fn(
-        types.SimpleNamespace(
-            **shared,
-            serving_model_dir=paths["retrieval"],
-            model_run_dir=str(folder / "retrieval_logs"),
-            custom_config={"options": options | retrieval_options, **context},
+
+    def train(run_fn: Callable[[Any], None], name: str, base: str = "", **config: Any) -> None:
+        splits = ("train", "late", "ranking", "items", "eval")
+        files = [str(world.folder / "transformed" / f"Split-{split}" / "*") for split in splits]
+        run_fn(
+            types.SimpleNamespace(
+                train_files=files[:-1],
+                eval_files=files[-1:],
+                transform_output=world.transform_graph,
+                base_model=base,
+                serving_model_dir=paths[name],
+                model_run_dir=str(folder / f"{name}_logs"),
+                custom_config={**config, **context},
+            )
         )
-    )
-    train_ranking.run_fn(
-        types.SimpleNamespace(
-            **shared,
-            base_model=paths["retrieval"],
-            serving_model_dir=paths["ranker"],
-            model_run_dir=str(folder / "ranking_logs"),
-            custom_config={
-                "options": options | {"max_epochs": 1, "negatives": 16},
-                **context,
-            },
-        )
+
+    towers = {
+        "embedding_dimension": 8,
+        "hidden_units": 8,
+        "batch_size": 16,
+        "max_epochs": 4,
+        "negatives": {"drawn": 32},
+    }
+    train(train_retrieval.run_fn, "earlier", options=towers, earlier=True)
+    train(train_retrieval.run_fn, "retrieval", options=towers, earlier=False)
+    train(
+        train_ranking.run_fn,
+        "ranker",
+        base=paths["earlier"],
+        options={"hidden_units": 8, "max_epochs": 5, "rating": {"max_epochs": 1}},
+        index=IndexOptions().model_dump(),
+        size=SERVING.candidates,
+        positions=False,
     )
     return paths
 
 
-@pytest.fixture(scope="session", params=["scann", "brute_force"])
-def built(
-    request: pytest.FixtureRequest,
-    world: World,
-    trained: dict[str, str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Built]:
-    """A whole servable of each kind of index, loaded."""
-    path = str(tmp_path_factory.mktemp("servable") / request.param)
-    report = build_servable(
-        BuildSources(
-            transform_graph=world.transform_graph,
-            retrieval=trained["retrieval"],
-            ranker=trained["ranker"],
-            items=str(world.folder / "raw" / f"Split-{features.ITEMS_SPLIT}"),
-            users=str(world.folder / "raw" / f"Split-{features.USERS_SPLIT}"),
-        ),
-        path,
-        MAX_HISTORY,
-        # ScaNN's partitions and quantisation too, but so that all of a tiny catalogue is found.
-        IndexOptions(kind=request.param, partition_from=1, leaves_searched_fraction=1.0),
-        ServingOptions(max_k=100, candidates=100, max_request_items=50, max_batch=10),
+@pytest.fixture(scope="session")
+def sources(world: World, trained: dict[str, str]) -> BuildSources:
+    """What a servable is built from."""
+    return BuildSources(
+        transform_graph=world.transform_graph,
+        retrieval=trained["retrieval"],
+        ranker=trained["ranker"],
+        transformed=str(world.folder / "transformed" / f"Split-{features.ITEMS_SPLIT}"),
+        items=str(world.folder / "raw" / f"Split-{features.ITEMS_SPLIT}"),
+        users=str(world.folder / "raw" / f"Split-{features.USERS_SPLIT}"),
     )
-    model = tf.saved_model.load(path)
-    yield Built(path, report, world, model.signatures)
-    del model
+
+
+@pytest.fixture(scope="session")
+def build(
+    world: World, sources: BuildSources, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Built]:
+    """Builds a whole servable with the given kind of index and re-ranking, and loads it."""
+
+    def make(kind: str, **reranking: Any) -> Built:
+        path = str(tmp_path_factory.mktemp("servable") / kind)
+        options = BuildOptions(
+            max_history=MAX_HISTORY,
+            candidates=CANDIDATES,
+            # ScaNN's partitions and quantisation too, but so that all of a tiny catalogue is found.
+            index=IndexOptions(kind=kind, partition_from=1, leaves_searched_fraction=1.0),
+            reranking=RerankingOptions(**reranking),
+            serving=SERVING,
+        )
+        report = build_servable(sources, path, options)
+        model = tf.saved_model.load(path)
+        return Built(path, report, world, model.signatures, model)
+
+    return make
+
+
+@pytest.fixture(scope="session", params=["scann", "brute_force"])
+def built(request: pytest.FixtureRequest, build: Callable[..., Built]) -> Built:
+    """A whole servable of each kind of index, loaded."""
+    return build(request.param)

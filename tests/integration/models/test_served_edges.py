@@ -81,7 +81,7 @@ def test_canary_finds_nothing_wrong_when_the_longest_lists_are_asked_for(
     built: Any, target: str
 ) -> None:
     examples = Path(built.world.folder, "raw")
-    data = read_canary_data(examples, 20, MAX_K)
+    data = read_canary_data(examples, 21, MAX_K)
     assert (len(data.users), len(data.item_ids)) == (21, 40)
     checks = Canary(target, data, 10, MAX_K, 30.0).replay().checks()
     assert {check.name: check.message for check in checks if not check.passed} == {}

@@ -21,11 +21,14 @@ OUR_NODES_WITH_CODE = {
     "SchemaFromConfig",
     "DataGate",
     "Transform",
+    "EarlierRetrievalTrainer",
     "RetrievalTrainer",
     "RankingTrainer",
     "ServableBuilder",
     "ServingGate",
 }
+RETRIEVAL_TRAINERS = {"EarlierRetrievalTrainer", "RetrievalTrainer"}
+DATA_NODES = {"CatalogExampleGen", "InteractionExampleGen", "SchemaFromConfig"}
 
 
 def properties(run: RunInputs = RUN, *overrides: str) -> dict[str, str]:
@@ -66,8 +69,23 @@ def test_comes_after_what_it_depends_on_when_listed() -> None:
 
 def test_trains_only_behind_the_data_gate_when_nodes_run_as_soon_as_they_can() -> None:
     nodes = nodes_by_id()
-    for name in ("Transform", "RetrievalTrainer", "RankingTrainer", "ServableBuilder", "Pusher"):
+    trainers = (*RETRIEVAL_TRAINERS, "RankingTrainer")
+    for name in ("Transform", *trainers, "ServableBuilder", "Pusher"):
         assert "DataGate" in ancestors(nodes[name])
+
+
+def test_ranker_learns_from_the_earlier_models_alone_when_trained() -> None:
+    nodes = nodes_by_id()
+    assert RETRIEVAL_TRAINERS & ancestors(nodes["RankingTrainer"]) == {"EarlierRetrievalTrainer"}
+    earlier = {
+        name: json.loads(nodes[name].exec_properties["custom_config"])["earlier"]
+        for name in RETRIEVAL_TRAINERS
+    }
+    assert earlier == {"EarlierRetrievalTrainer": True, "RetrievalTrainer": False}
+    # What serves is the later one.
+    (read,) = nodes["ServableBuilder"].inputs["retrieval"].get()
+    (served,) = nodes["RetrievalTrainer"].outputs["model"].get()
+    assert read is served
 
 
 def test_pushes_only_behind_both_gates_when_nodes_run_as_soon_as_they_can() -> None:
@@ -77,28 +95,26 @@ def test_pushes_only_behind_both_gates_when_nodes_run_as_soon_as_they_can() -> N
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("retrieval.max_epochs=2", {"RetrievalTrainer"}),
+        ("retrieval.max_epochs=2", RETRIEVAL_TRAINERS),
+        ("candidates.fresh=0", RETRIEVAL_TRAINERS | {"RankingTrainer", "ServableBuilder"}),
         ("ranking.max_epochs=2", {"RankingTrainer"}),
-        ("seed=3", {"RetrievalTrainer", "RankingTrainer"}),
+        ("seed=3", RETRIEVAL_TRAINERS | {"RankingTrainer"}),
         ("transform.category_slots=8", {"Transform"}),
-        ("index.kind=brute_force", {"ServableBuilder"}),
+        # The ranker learns from what an index of the same kind returns.
+        ("index.kind=brute_force", {"RankingTrainer", "ServableBuilder"}),
+        ("reranking.diversity=0.5", {"ServableBuilder"}),
+        ("serving.candidates=600", {"RankingTrainer", "ServableBuilder"}),
         ("serving.max_k=100", {"ServableBuilder", "ServingGate"}),
         ("gate.min_lift=null", {"Evaluator"}),
         ("canary.users=3", {"ServingGate"}),
         ("card.sample_users=1", {"ModelCard"}),
+        ("data.split.eval_fraction=0.3", DATA_NODES),
+        ("data.split.late_fraction=0.3", DATA_NODES),
+        # The Evaluator measures a gap for each attribute.
+        ("data.users.attributes={}", DATA_NODES | {"Transform", "Evaluator"}),
         (
-            "data.split.eval_fraction=0.3",
-            {"CatalogExampleGen", "InteractionExampleGen", "SchemaFromConfig"},
-        ),
-        *(
-            (
-                override,
-                {"CatalogExampleGen", "InteractionExampleGen", "SchemaFromConfig", "Transform"},
-            )
-            for override in (
-                "data.users.attributes={}",
-                "data.interactions.columns.position=place",
-            )
+            "data.interactions.columns.position=place",
+            DATA_NODES | {"Transform", "RankingTrainer"},
         ),
     ],
 )
