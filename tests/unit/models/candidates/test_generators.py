@@ -306,18 +306,22 @@ def test_lists_are_padded_when_the_catalogue_is_used_up() -> None:
 
 def test_scores_are_those_of_each_generator_when_items_are_asked_about() -> None:
     generators = make(4, nearest=2)
-    assert generators.score_names == ["two_tower", "ease", "following", "nearby", "popularity"]
-    scores = generators.scores(users_of(generators, [[2, 1]]), tf.constant([[8, 1, 0, 7]])).numpy()
+    scores = generators.scores(users_of(generators, [[2, 1]]), tf.constant([[8, 1, 0, 7]]))
+    found = dict(zip(generators.score_names, scores.numpy()[0], strict=True))
     # Over the temperature 0.5: 100 - 2 * 6, 100 - 2 - 1 and 100 - 2 * 5.
-    np.testing.assert_allclose(scores[0, 0], [176.0, 194.0, 0.0, 180.0])
-    np.testing.assert_allclose(scores[0, 1], [8.0, 1.0, 0.0, 7.0])
-    # Item 2 counts whole, item 1 one place further back.
+    np.testing.assert_allclose(found["two_tower"], [176.0, 194.0, 0.0, 180.0])
+    np.testing.assert_allclose(found["ease"], [8.0, 1.0, 0.0, 7.0])
+    # Item 2 counts whole, item 1 one place further back, or as much.
     back = np.exp(-0.1)
-    np.testing.assert_allclose(scores[0, 2], [2.0 + 3.0 * back, 0.0, 0.0, 1.0], rtol=1e-6)
-    np.testing.assert_allclose(scores[0, 3], [0.0, 1.0, 0.0, 0.0])
+    recent = [2.0 + 3.0 * back, 0.0, 0.0, 1.0]
+    np.testing.assert_allclose(found["following_recent"], recent, rtol=1e-6)
+    np.testing.assert_allclose(found["following_whole"], [5.0, 0.0, 0.0, 1.0])
+    np.testing.assert_allclose(found["nearby_recent"], [0.0, 1.0, 0.0, 0.0])
+    np.testing.assert_allclose(found["nearby_whole"], [0.0, 1.0, 0.0, 0.0])
     # One more than counted of 213 + 12.
     expected = np.log([17 / 225, 51 / 225, 1 / 225, 18 / 225])
-    np.testing.assert_allclose(scores[0, 4], expected, rtol=1e-6)
+    np.testing.assert_allclose(found["popularity"], expected, rtol=1e-6)
+    assert list(found)[-1] == "popularity"
 
 
 def test_scores_are_the_same_for_an_item_when_others_are_asked_about() -> None:

@@ -30,6 +30,17 @@ def neighbours() -> ItemNeighbours:
     return ItemNeighbours(table(WEIGHTS), "following")
 
 
+def summed(
+    neighbours: ItemNeighbours,
+    history: list[list[int]],
+    strength: list[float],
+    asked: list[list[int]],
+) -> list[list[float]]:
+    """Scores in one way of counting."""
+    ways = tf.constant(strength, tf.float32, [len(strength), 1])
+    return neighbours.scores(tf.constant(history), ways, tf.constant(asked))[:, 0].numpy().tolist()
+
+
 def test_the_first_neighbours_are_returned_when_items_have_more_or_fewer(
     neighbours: ItemNeighbours,
 ) -> None:
@@ -43,34 +54,29 @@ def test_the_first_neighbours_are_returned_when_items_have_more_or_fewer(
 def test_scores_are_sums_by_place_when_several_items_speak_for_one(
     neighbours: ItemNeighbours,
 ) -> None:
-    strength = tf.constant([1.0, 0.5])
-    history = tf.constant([[4, 1], [1, 0]])
-    scores = neighbours.scores(history, strength, tf.constant([[3, 1, 2], [3, 1, 2]]))
+    scores = summed(neighbours, [[4, 1], [1, 0]], [1.0, 0.5], [[3, 1, 2], [3, 1, 2]])
     # Item 3: 2 of item 4, at full strength, and half of the 4 of item 1.
-    assert scores.numpy().tolist() == [[4.0, 3.0, 0.5], [4.0, 0.0, 1.0]]
+    assert scores == [[4.0, 3.0, 0.5], [4.0, 0.0, 1.0]]
 
 
 def test_duplicates_score_alike_and_padding_nothing_when_among_candidates(
     neighbours: ItemNeighbours,
 ) -> None:
-    candidates = tf.constant([[0, 3, 3, 0, 5]])
-    scores = neighbours.scores(tf.constant([[4]]), tf.ones([1]), candidates)
-    assert scores.numpy().tolist() == [[0.0, 2.0, 2.0, 0.0, 0.5]]
+    scores = summed(neighbours, [[4]], [1.0], [[0, 3, 3, 0, 5]])
+    assert scores == [[0.0, 2.0, 2.0, 0.0, 0.5]]
 
 
 def test_an_item_counts_at_each_of_its_places_when_the_history_repeats_it(
     neighbours: ItemNeighbours,
 ) -> None:
-    strength = tf.constant([1.0, 0.5, 0.25])
-    scores = neighbours.scores(tf.constant([[2, 0, 2]]), strength, tf.constant([[5]]))
-    assert scores.numpy().tolist() == [[2.5]]  # 2 (1 + 0.25)
+    assert summed(neighbours, [[2, 0, 2]], [1.0, 0.5, 0.25], [[5]]) == [[2.5]]  # 2 (1 + 0.25)
 
 
 @pytest.mark.parametrize("width", [0, 2])
 def test_scores_are_zero_when_there_is_no_history(neighbours: ItemNeighbours, width: int) -> None:
     history = tf.zeros([2, width], tf.int32)
-    scores = neighbours.scores(history, tf.ones([width]), tf.constant([[1, 2], [3, 0]]))
-    assert scores.numpy().tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    scores = neighbours.scores(history, tf.ones([width, 1]), tf.constant([[1, 2], [3, 0]]))
+    assert scores.numpy().tolist() == [[[0.0, 0.0]], [[0.0, 0.0]]]
     index, _ = neighbours.nearest(history, 3)
     assert index.shape == (2, width, 3)
     assert not index.numpy().any()
@@ -81,17 +87,17 @@ def test_nothing_is_said_when_the_table_is_empty() -> None:
     index, weight = empty.nearest(tf.constant([[1, 2], [3, 0]]), 3)
     assert index.numpy().tolist() == np.zeros([2, 2, 3]).tolist()
     assert weight.numpy().tolist() == np.zeros([2, 2, 3]).tolist()
-    scores = empty.scores(tf.constant([[1, 2]]), tf.ones([2]), tf.constant([[1, 2, 0]]))
-    assert scores.numpy().tolist() == [[0.0, 0.0, 0.0]]
+    assert summed(empty, [[1, 2]], [1.0, 1.0], [[1, 2, 0]]) == [[0.0, 0.0, 0.0]]
 
 
 def test_shapes_stay_when_there_are_no_candidates(neighbours: ItemNeighbours) -> None:
-    scores = neighbours.scores(tf.constant([[1], [4]]), tf.ones([1]), tf.zeros([2, 0], tf.int32))
-    assert scores.shape == (2, 0)
+    scores = neighbours.scores(tf.constant([[1], [4]]), tf.ones([1, 2]), tf.zeros([2, 0], tf.int32))
+    assert scores.shape == (2, 2, 0)
 
 
 def test_recency_falls_by_place_when_worked_out() -> None:
-    np.testing.assert_allclose(recency(3, 2.0), [1.0, np.exp(-0.5), np.exp(-1.0)], rtol=1e-6)
+    expected = [[1.0, 1.0], [np.exp(-0.5), 1.0], [np.exp(-1.0), 1.0]]
+    np.testing.assert_allclose(recency(3, 2.0), expected, rtol=1e-6)
 
 
 dense_tables = hnp.arrays(np.float32, (ITEMS + 1, ITEMS + 1), elements=st.integers(0, 3))
@@ -108,7 +114,7 @@ def test_scores_are_those_of_numpy_when_anything_is_asked(
         return data.draw(hnp.arrays(np.int32, (rows, width), elements=st.integers(0, ITEMS)))
 
     history, candidates = ints(data.draw(st.integers(0, 4))), ints(data.draw(st.integers(0, 6)))
-    strength = np.array([1.0, 0.5, 0.25, 0.125], np.float32)
+    strength = np.array([[1, 1], [0.5, 1], [0.25, 0], [0.125, 1]], np.float32)  # in two ways
     weights = {
         row: {item: float(dense[row, item]) for item in np.flatnonzero(dense[row])}
         for row in range(ITEMS + 1)
@@ -117,6 +123,6 @@ def test_scores_are_those_of_numpy_when_anything_is_asked(
         tf.constant(history), tf.constant(strength), tf.constant(candidates)
     )
     # A product of matrices: each place's weights for all items, at its strength.
-    of_all = np.einsum("h,bhn->bn", strength[: history.shape[1]], dense[history])
-    expected = np.take_along_axis(of_all, candidates, axis=1)
+    of_all = np.einsum("hs,bhn->bsn", strength[: history.shape[1]], dense[history])
+    expected = np.take_along_axis(of_all, candidates[:, np.newaxis, :], axis=2)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
