@@ -83,9 +83,8 @@ def test_ranker_learns_from_the_earlier_models_alone_when_trained() -> None:
     }
     assert earlier == {"EarlierRetrievalTrainer": True, "RetrievalTrainer": False}
     # What serves is the later one.
-    (read,) = nodes["ServableBuilder"].inputs["retrieval"].get()
-    (served,) = nodes["RetrievalTrainer"].outputs["model"].get()
-    assert read is served
+    served = nodes["ServableBuilder"].inputs["retrieval"]
+    assert served.producer_component_id == "RetrievalTrainer"
 
 
 def test_pushes_only_behind_both_gates_when_nodes_run_as_soon_as_they_can() -> None:
