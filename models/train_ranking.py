@@ -10,6 +10,7 @@ import tf_keras
 from models import features, ranking
 from models.candidates.options import CandidateOptions
 from models.candidates.stage import Stage
+from models.errors import UnsuitableDataError
 from models.item_table import FloatArray
 from models.options import IndexOptions, RankingOptions
 from models.progress import report
@@ -82,12 +83,22 @@ def fit_relevance(
         options: of the training.
         seed: of the users kept apart, and of the order.
         log_folder: for TensorBoard.
+
+    Raises:
+        UnsuitableDataError: if nobody chose one of their candidates.
+        FloatingPointError: if the loss is not finite.
     """
     order = np.random.default_rng(seed).permutation(len(lists.missed))
     kept = max(1, round(len(order) * options.validation_fraction))
     validation = lists.of(order[:kept])
     # A single user's list is both: there is nothing to keep apart.
     training = lists.of(order[kept:] if kept < len(order) else order)
+    if not training.chosen.any():
+        raise UnsuitableDataError(
+            "at least one user with a choice among their candidates was expected, for the ranker "
+            "to learn from. Received: none. Raise serving.candidates or data.split.late_fraction, "
+            "or deliver more interactions a user."
+        )
     model = ranking.RelevanceTraining(ranker)
     model.compile(optimizer=tf_keras.optimizers.legacy.Adam(options.learning_rate))
     return model.fit(
