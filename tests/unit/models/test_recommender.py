@@ -1,4 +1,4 @@
-"""Lists of a recommender over planted vectors, against the same rules in plain Python."""
+"""Lists of a recommender over planted scores, held to the rules by random requests."""
 
 from typing import Any
 
@@ -9,231 +9,344 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import features
+from models.candidates.co_visitation import NeighbourTable
+from models.candidates.generators import (
+    TABLE_SCORES,
+    CandidateGenerators,
+    Counted,
+    Family,
+    Users,
+)
+from models.candidates.item_neighbours import ItemNeighbours
+from models.candidates.options import CandidateOptions
 from models.index import BruteForceIndex
+from models.item_facts import ItemFacts
 from models.item_store import CatalogueItem, ItemStore
-from models.popularity import PopularItems
-from models.recommender import UNRANKED_SCORE, Recommender
+from models.item_table import ItemTable
+from models.options import RerankingOptions
+from models.ranking_features import RankingFeatures
+from models.recommender import UNRANKED_SCORE, ItemList, Recommender, Wishes, known_by
+from models.related import RelatedItems
+from models.reranking.reranker import Reranker
 
 SIZE = 12
 CANDIDATES = 8
+HISTORY = 3
 CATEGORIES = [(), (b"a",), (b"b",), (b"a", b"b")]  # item i has number i % 4
 ANGLES = np.arange(SIZE + 1) * 0.1
 VECTORS = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1).astype(np.float32)
-COUNTS = [float(i * 7 % SIZE) for i in range(1, SIZE + 1)]  # 0 to 11, each once
+VECTORS[0] = 0.0
+# Popular are 5, 10, 3, 8, 1, 6, 11, 4, 9, 2, 7 and 12: counts 11 to 0.
+COUNTS = np.array([0, *(i * 7 % SIZE for i in range(1, SIZE + 1))], np.float32)
+NUMBERS = np.arange(SIZE + 1, dtype=np.float32)
+# Of the ranker's features, after three of each score and popularity: an item's mean rating, which
+# is its number here.
+MEAN_RATING = 3 * (1 + len(TABLE_SCORES)) + 1
+NEW = 2  # the only item that is not old
 
 
-class Retrieval(tf.Module):
+class Near(tf.Module):
     """A user is the vector of the item that they took last: near items have near numbers."""
 
-    def __init__(self, items: np.ndarray = VECTORS) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._items = tf.constant(items)
-        self.kind = tf.Variable("two_tower", trainable=False)
-        self.direction_size = tf.Variable(2, trainable=False)
+        self._items = tf.constant(VECTORS)
+        self.temperature = tf.Variable(1.0, trainable=False)
 
     def embed_users(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         return tf.gather(self._items, inputs[features.HISTORY_INDEX][:, 0])
-
-    def embed_items(self, index: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self._items, index)
 
 
 class Ranker(tf.Module):
     """Likes items with large numbers; the rating is half the number."""
 
-    def rank(self, inputs: Any, users: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.cast(index, tf.float32) * 10.0, tf.cast(index, tf.float32) / 2.0
+    def relevance(self, candidates: tf.Tensor) -> tf.Tensor:
+        return 10.0 * candidates[:, :, MEAN_RATING]
+
+    def rating(self, inputs: dict[str, tf.Tensor], index: tf.Tensor) -> tf.Tensor:
+        return tf.cast(index, tf.float32) / 2.0
 
 
-class Shallow(BruteForceIndex):
-    """Finds three items at most, as partitions that hold too few do."""
-
-    def search(self, queries: tf.Tensor, n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        index, score = super().search(queries, n)
-        found = (tf.range(n) < 3)[tf.newaxis, :]
-        return tf.where(found, index, 0), tf.where(found, score, 0.0)
+def generators() -> CandidateGenerators:
+    following = NeighbourTable(  # of item 1 alone: 9 and 12
+        np.array([0, 0, *[2] * SIZE]), np.array([9, 12], np.int32), np.array([2, 1], np.float32)
+    )
+    return CandidateGenerators(
+        [Family(Near(), BruteForceIndex(VECTORS[1:]), tf.Variable(VECTORS), "two_tower")],
+        Counted(
+            COUNTS,
+            np.array([[5, 1], [10, 3]], np.int32),  # of categories a and b
+            [],
+            ItemNeighbours(following, "following"),
+            ItemNeighbours(following, "nearby"),
+        ),
+        NUMBERS > 0,
+        CandidateOptions(history=1, neighbours=1, categories=1, of_category=2, popular=2, fresh=0),
+        CANDIDATES,
+    )
 
 
 @pytest.fixture(scope="module")
-def items(tmp_path_factory: pytest.TempPathFactory) -> ItemStore:
+def recommender(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
     catalogue = [
-        CatalogueItem(str(i).encode(), b"", CATEGORIES[i % 4], COUNTS[i - 1])
+        CatalogueItem(
+            str(i).encode(),
+            b"",
+            CATEGORIES[i % 4],
+            float(COUNTS[i]),
+            age_days=0.0 if i == NEW else 9000.0,
+        )
         for i in range(1, SIZE + 1)
     ]
     file = tmp_path_factory.mktemp("items") / "ids.txt"
     file.write_text("".join(f"{i}\n" for i in range(1, SIZE + 1)))
-    return ItemStore(catalogue, str(file))
+    own = generators()
+    content = np.zeros([SIZE + 1, 2], np.float32)
+    return Recommender(
+        own,
+        RankingFeatures(own, ItemTable(content, content, content[:, 0]), NUMBERS),
+        Ranker(),
+        Reranker(ItemFacts(catalogue), RerankingOptions()),
+        RelatedItems(VECTORS, BruteForceIndex(VECTORS[1:]), SIZE, 4),
+        ItemStore(catalogue, str(file)),
+    )
+
+
+def users_of(recommender: Recommender, history: tf.Tensor, share: tf.Tensor) -> Users:
+    rows = tf.shape(history)[0]
+    return recommender.users(
+        {
+            features.USER_INDEX: tf.zeros([rows], tf.int64),
+            features.USER_STATISTICS: tf.zeros([rows, 2]),
+            features.USER_CATEGORY_SHARE: share,
+            features.USER_CATEGORY_RATING: tf.zeros_like(share),
+            features.USER_ATTRIBUTE_INDEX: tf.zeros([rows, 1], tf.int64),
+            features.HISTORY_INDEX: history,
+            features.SEEN_INDEX: history,
+        }
+    )
+
+
+def somebody(recommender: Recommender, *histories: list[int]) -> Users:
+    padded = [(history + [0] * HISTORY)[:HISTORY] for history in histories]
+    return users_of(recommender, tf.constant(padded, tf.int64), tf.zeros([len(histories), 2]))
+
+
+def wishes(diversity: float = 0.0, freshness: float = 0.0) -> Wishes:
+    return Wishes(None, tf.constant([diversity]), tf.constant([freshness]))
+
+
+class Requests(tf.Module):
+    """One graph for all requests."""
+
+    def __init__(self, recommender: Recommender) -> None:
+        super().__init__()
+        self._recommender = recommender
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, HISTORY], tf.int64),
+            tf.TensorSpec([None, 2]),
+            tf.TensorSpec([None, None], tf.int32),
+            tf.TensorSpec([None, None], tf.string),
+            tf.TensorSpec([None]),
+            tf.TensorSpec([None]),
+            tf.TensorSpec([], tf.int32),
+        ]
+    )
+    def recommend(
+        self,
+        history: Any,
+        share: Any,
+        excluded: Any,
+        category: Any,
+        diversity: Any,
+        freshness: Any,
+        k: Any,
+    ) -> ItemList:
+        users = users_of(self._recommender, history, share)
+        own = Wishes(category, diversity, freshness)
+        return self._recommender.recommend(users, excluded, k, own)
 
 
 @pytest.fixture(scope="module")
-def recommend(items: ItemStore) -> Any:
-    recommender = Recommender(
-        Retrieval(),
-        Ranker(),
-        BruteForceIndex(VECTORS[1:]),
-        BruteForceIndex(VECTORS[1:]),
-        PopularItems(COUNTS),
-        items,
-        SIZE,
-        CANDIDATES,
-    )
-    rows = tf.TensorSpec([None, None], tf.int32)
-
-    class Graphs(tf.Module):
-        @tf.function(
-            input_signature=[
-                rows,
-                rows,
-                tf.TensorSpec([None, None], tf.string),
-                tf.TensorSpec([], tf.int32),
-            ]
-        )
-        def recommend(self, history: Any, excluded: Any, category: Any, k: Any) -> Any:
-            users = recommender.users({features.HISTORY_INDEX: history})
-            return recommender.recommend(users, excluded, k, category)
-
-        def retrieve(self, history: list[list[int]], excluded: list[list[int]]) -> Any:
-            users = recommender.users({features.HISTORY_INDEX: tf.constant(history)})
-            return recommender.retrieve(users, tf.constant(excluded))
-
-        def rank(self, history: list[list[int]], index: list[list[int]]) -> Any:
-            users = recommender.users({features.HISTORY_INDEX: tf.constant(history)})
-            return recommender.rank(users, tf.constant(index))
-
-        similar = staticmethod(recommender.similar)
-
-    return Graphs()
-
-
-def expected_list(last: int, excluded: set[int], category: set[bytes]) -> list[int]:
-    """What the rules say of one user whose last item is `last`, 0 for a cold user."""
-    allowed = [
-        item
-        for item in range(1, SIZE + 1)
-        if item not in excluded and not category & set(CATEGORIES[item % 4])
-    ]
-    if not last:
-        return sorted(allowed, key=lambda item: -COUNTS[item - 1])[:CANDIDATES]
-    # The nearest, then by the ranker; distances to `last` tie between both sides.
-    nearest = sorted(allowed, key=lambda item: (abs(item - last), item))
-    return sorted(nearest[:CANDIDATES], reverse=True)
+def requests(recommender: Recommender) -> Requests:
+    return Requests(recommender)
 
 
 item = st.integers(0, SIZE)
-row = st.tuples(
-    item,
-    st.lists(item, min_size=0, max_size=14),
-    st.lists(st.sampled_from([b"", b"a", b"b", b"unknown"]), max_size=3),
+strength = st.sampled_from([-1.0, 0.0, 0.0, 0.5, 1.0])
+request_row = st.tuples(
+    st.lists(st.integers(1, SIZE), max_size=HISTORY, unique=True),
+    st.sampled_from([[0.0, 0.0], [0.75, 0.25], [0.0, 1.0]]),
+    st.lists(item, max_size=SIZE),
+    st.lists(st.sampled_from([b"", b"", b"a", b"b", b"unknown"]), max_size=2),
+    strength,
+    strength,
 )
 
 
-@settings(deadline=None, max_examples=150)
-@given(rows=st.lists(row, min_size=1, max_size=4), k=st.integers(1, CANDIDATES))
-def test_rules_hold_when_anything_is_excluded(recommend: Any, rows: Any, k: int) -> None:
-    width = max(len(excluded) for _, excluded, _ in rows)
-    names = max(len(category) for _, _, category in rows)
-    found = recommend.recommend(
-        tf.constant([[last] for last, _, _ in rows]),
+def ask(requests: Requests, rows: list[Any], k: int) -> ItemList:
+    """Asks as the servable does: what was seen is excluded, too."""
+    history, share, excluded, category, diversity, freshness = zip(*rows, strict=True)
+    out = [own + seen for own, seen in zip(excluded, history, strict=True)]
+    width, names = max(map(len, out)), max(map(len, category))
+    number = len(rows)
+    return requests.recommend(
+        tf.constant([(own + [0] * HISTORY)[:HISTORY] for own in history], tf.int64),
+        tf.constant(share),
+        tf.constant([own + [0] * (width - len(own)) for own in out], tf.int32, [number, width]),
         tf.constant(
-            [excluded + [0] * (width - len(excluded)) for _, excluded, _ in rows],
-            tf.int32,
-            shape=[len(rows), width],
+            [own + [b""] * (names - len(own)) for own in category], tf.string, [number, names]
         ),
-        tf.constant(
-            [category + [b""] * (names - len(category)) for _, _, category in rows],
-            tf.string,
-            shape=[len(rows), names],
-        ),
+        tf.constant(diversity),
+        tf.constant(freshness),
         tf.constant(k),
     )
-    for number, (last, excluded, category) in enumerate(rows):
-        listed = found.index[number].numpy()
-        assert listed.shape == (k,)
-        real = listed[listed > 0].tolist()
-        padding = k - len(real)
-        assert listed[len(real) :].tolist() == [0] * padding
-        assert len(set(real)) == len(real)
-        expected = expected_list(last, set(excluded), set(category) - {b""})
-        assert len(real) == min(k, len(expected))
-        assert not set(real) & set(excluded)
-        scores = found.score[number].numpy()
-        assert (np.diff(scores[: len(real)]) <= 0).all()
-        assert scores[len(real) :].tolist() == [0.0] * padding
-        source = b"two_tower" if last else b"popular"
-        sources = found.source[number].numpy().tolist()
-        assert sources == [source] * len(real) + [b""] * padding
-        # At equal distance either neighbour may be the last candidate; elsewhere it is settled.
-        tied = last and len(set(range(1, SIZE + 1)) - set(excluded)) > CANDIDATES
-        if not tied:
-            assert real == expected[:k]
 
 
-def test_candidates_are_the_nearest_unseen_when_retrieved(recommend: Any) -> None:
-    found = recommend.retrieve([[1, 0]], [[1, 3, 3, 0]])
-    # From item 1 on, less 1 and 3; cosines of the angles between.
-    assert found.index.numpy().tolist() == [[2, 4, 5, 6, 7, 8, 9, 10]]
-    gaps = np.array([1, 3, 4, 5, 6, 7, 8, 9]) * 0.1
-    np.testing.assert_allclose(found.score[0], np.cos(gaps), rtol=1e-5)
+@settings(deadline=None, max_examples=220)
+@given(
+    rows=st.lists(request_row, min_size=4, max_size=16),
+    k=st.integers(1, CANDIDATES),
+    single=st.integers(0, 3),
+)
+def test_rules_hold_when_anything_is_asked(
+    requests: Requests, rows: list[Any], k: int, single: int
+) -> None:
+    found = ask(requests, rows, k)
+    for number, (history, _, excluded, category, diversity, freshness) in enumerate(rows):
+        listed = found.index[number].numpy().tolist()
+        real = [each for each in listed if each]
+        never = {*history, *excluded}
+        left = {
+            each
+            for each in range(1, SIZE + 1)
+            if each not in never and not set(category) & set(CATEGORIES[each % 4])
+        }
+        # Nothing that is excluded or seen, nothing twice, and full while items are left.
+        assert set(real) <= left
+        assert len(set(real)) == len(real) == min(k, len(left))
+        assert listed == real + [0] * (k - len(real))
+        score = found.score[number].numpy()
+        source = found.source[number].numpy().tolist()
+        assert np.isfinite(score).all()
+        assert score[len(real) :].tolist() == [0.0] * (k - len(real))
+        assert [name == b"" for name in source] == [not each for each in listed]
+        if diversity <= 0.0:
+            assert (np.diff(score[: len(real)]) <= 0.0).all()
+            if freshness <= 0.0 and history:
+                assert real == sorted(real, reverse=True)
+    alone = ask(requests, [rows[single]], k)
+    assert alone.index[0].numpy().tolist() == found.index[single].numpy().tolist()
+    assert alone.source[0].numpy().tolist() == found.source[single].numpy().tolist()
+    np.testing.assert_allclose(alone.score[0], found.score[single], rtol=1e-5)
 
 
-def test_unknown_item_is_last_when_ranked(recommend: Any) -> None:
-    relevance, rating = recommend.rank([[1]], [[3, 0, 12]])
+def test_candidates_take_turns_and_keep_their_scores_when_retrieved(
+    recommender: Recommender,
+) -> None:
+    found = recommender.retrieve(somebody(recommender, [1]), tf.constant([[1, 3, 0]]))
+    # The family's 1, 2, 3, 4, ...; the neighbour 9; the popular 5, 10 and, as two are excluded, 3
+    # and 8: by turn 1 9 5 / 2 10 / 3 3 / 4 8 / 5 / 6 / 7, without 1 and 3.
+    assert found.index.numpy().tolist() == [[9, 5, 2, 10, 4, 8, 6, 7]]
+    popular, family = b"popular", b"two_tower"
+    expected = [b"neighbours", popular, family, popular, family, popular, family, family]
+    assert found.source.numpy().tolist() == [expected]
+    # The neighbour's weight; shares of the most popular item's count; cosines.
+    scores = [2, 11 / 11, np.cos(0.1), 10 / 11, np.cos(0.3), 8 / 11, np.cos(0.5), np.cos(0.6)]
+    np.testing.assert_allclose(found.score[0], scores, rtol=1e-5)
+
+
+def test_excluded_categories_are_left_out_when_retrieved(recommender: Recommender) -> None:
+    users = somebody(recommender, [1], [1])
+    category = tf.constant([[b"a", b""], [b"", b"unknown"]])
+    found = recommender.retrieve(users, tf.constant([[1], [1]]), category)
+    # Items 1, 3, 5, ... are of category a.
+    assert sorted(found.index[0].numpy()) == [0, 0, 2, 4, 6, 8, 10, 12]
+    assert 0 not in found.index[1].numpy()
+
+
+def test_the_ranker_orders_and_sources_follow_when_recommended(recommender: Recommender) -> None:
+    found = recommender.recommend(
+        somebody(recommender, [1]), tf.constant([[1, 3, 0]]), tf.constant(4)
+    )
+    assert found.index.numpy().tolist() == [[10, 9, 8, 7]]
+    assert found.score.numpy().tolist() == [[100.0, 90.0, 80.0, 70.0]]
+    expected = [b"popular", b"neighbours", b"popular", b"two_tower"]
+    assert found.source.numpy().tolist() == [expected]
+
+
+def test_cold_users_keep_the_turns_when_recommended(recommender: Recommender) -> None:
+    inputs = tf.zeros([2, HISTORY], tf.int64)
+    users = users_of(recommender, inputs, tf.constant([[0.0, 0.0], [0.25, 0.75]]))
+    found = recommender.recommend(users, tf.zeros([2, 0], tf.int32), tf.constant(4))
+    # What is popular; the second user's favourite category, with 10 and 3, takes turns with it.
+    assert found.index.numpy().tolist() == [[5, 10, 3, 8], [10, 5, 3, 8]]
+    np.testing.assert_allclose(found.score, [[1, 1 / 2, 1 / 3, 1 / 4]] * 2, rtol=1e-6)
+    assert found.source[1].numpy().tolist() == [b"categories", b"popular"] * 2
+
+
+def test_a_new_item_moves_up_when_freshness_is_asked_for(recommender: Recommender) -> None:
+    users, excluded = somebody(recommender, [1]), tf.constant([[1, 3, 0]])
+    plain = recommender.recommend(users, excluded, tf.constant(8), wishes())
+    assert plain.index[0, -1].numpy() == NEW
+    fresh = recommender.recommend(users, excluded, tf.constant(8), wishes(freshness=1.0))
+    # 20, 40, 50, 60, 70, 80, 90 and 100 deviate by 24.97 from their mean: 20 and twice that.
+    assert fresh.index.numpy().tolist() == [[10, 9, 8, 7, NEW, 6, 5, 4]]
+    assert fresh.score[0, 4].numpy() == pytest.approx(69.94, abs=0.01)
+
+
+def test_lists_spread_when_diversity_is_asked_for(recommender: Recommender) -> None:
+    users, excluded = somebody(recommender, [1]), tf.constant([[1, 3, 0]])
+    lists = [
+        recommender.recommend(users, excluded, tf.constant(4), wishes(diversity))
+        for diversity in (0.0, 1.0)
+    ]
+    assert lists[0].index.numpy().tolist() == [[10, 9, 8, 7]]
+    # The best stays first; next is what is furthest from it.
+    assert lists[1].index[0, :2].numpy().tolist() == [10, 2]
+    near, spread = (float(recommender.distance(each.index)[0]) for each in lists)
+    assert spread > 2.0 * near
+
+
+def test_unknown_item_is_last_when_ranked(recommender: Recommender) -> None:
+    relevance, rating = recommender.rank(
+        somebody(recommender, [1]), tf.constant([[1]]), tf.constant([[3, 0, 12]])
+    )
     assert relevance.numpy().tolist() == [[30.0, np.float32(UNRANKED_SCORE), 120.0]]
     assert rating.numpy().tolist() == [[1.5, 0.0, 6.0]]
 
 
-def test_neighbours_leave_the_item_out_when_similar_are_asked(recommend: Any) -> None:
-    found = recommend.similar(tf.constant([1, 0, 12]), tf.constant(3))
-    assert found.index.numpy().tolist() == [[2, 3, 4], [0, 0, 0], [11, 10, 9]]
-    np.testing.assert_allclose(found.score[0], np.cos([0.1, 0.2, 0.3]), rtol=1e-5)
-    assert found.source.numpy().tolist()[1] == [b""] * 3
+def test_items_are_looked_up_when_asked_about(recommender: Recommender) -> None:
+    np.testing.assert_array_equal(recommender.embed_items(tf.constant([3, 0])), VECTORS[[3, 0]])
+    index, score = recommender.similar(tf.constant([1, 0]), tf.constant(2))
+    assert index.numpy().tolist() == [[2, 3], [0, 0]]
+    np.testing.assert_allclose(score, [[np.cos(0.1), np.cos(0.2)], [0, 0]], rtol=1e-5)
+    popular = recommender.popular(tf.constant([[10, 0], [0, 0]]), tf.constant(2))
+    assert popular.numpy().tolist() == [[5, 3], [5, 10]]
 
 
-def test_list_is_padded_when_more_neighbours_are_asked_than_there_are(recommend: Any) -> None:
-    found = recommend.similar(tf.constant([6]), tf.constant(20))
-    listed = found.index.numpy()[0].tolist()
-    assert set(listed[:11]) == set(range(1, SIZE + 1)) - {6}
-    assert listed[11:] == [0] * 9
+def test_distance_is_the_mean_over_pairs_when_worked_out(recommender: Recommender) -> None:
+    lists = tf.constant([[1, 3, 6, 0], [7, 0, 0, 0], [0, 0, 0, 0], [2, 4, 0, 0]])
+    # Angles of 0.2, 0.3 and 0.5 between three items; one has no distance; 0.2 between two.
+    mean = np.mean([1 - np.cos(angle) for angle in (0.2, 0.3, 0.5)])
+    expected = [mean, 0.0, 0.0, 1 - np.cos(0.2)]
+    np.testing.assert_allclose(recommender.distance(lists), expected, atol=1e-6)
 
 
-def test_related_items_are_near_in_direction_when_embeddings_have_length_and_bias(
-    items: ItemStore,
-) -> None:
-    # Without the rule, item 12 would come first for all: it is 12 long, and has the largest bias.
-    numbers = np.arange(SIZE + 1, dtype=np.float32)[:, np.newaxis]
-    retrieval = Retrieval(np.concatenate([VECTORS * numbers, numbers], axis=1))
-    by_dot, by_direction = BruteForceIndex(VECTORS[1:] * numbers[1:]), BruteForceIndex(VECTORS[1:])
-    recommender = Recommender(
-        retrieval, Ranker(), by_dot, by_direction, PopularItems(COUNTS), items, SIZE, CANDIDATES
-    )
-    found = recommender.similar(tf.constant([3, 0]), tf.constant(4))
-    assert set(found.index[0, :2].numpy()) == {2, 4}
-    assert set(found.index[0, 2:].numpy()) == {1, 5}
-    # Two steps of 0.1 from item 3 on the circle.
-    assert found.score[0, 2].numpy() == pytest.approx(np.cos(0.2), abs=1e-5)
-    assert found.index[1].numpy().tolist() == [0] * 4
-
-
-def test_list_is_filled_with_what_is_popular_when_the_index_finds_too_few(
-    items: ItemStore,
-) -> None:
-    recommender = Recommender(
-        Retrieval(),
-        Ranker(),
-        Shallow(VECTORS[1:]),
-        Shallow(VECTORS[1:]),
-        PopularItems(COUNTS),
-        items,
-        SIZE,
-        CANDIDATES,
-    )
-    users = recommender.users({features.HISTORY_INDEX: tf.constant([[1]])})
-    found = recommender.retrieve(users, tf.constant([[1]]))
-    # Of the nearest, 1, 2 and 3, the first is excluded. Counts are 7 i mod 12: the most popular
-    # are 5 (11), 10 (10), 3 (9), 8 (8), 1 (7), 6 (6), 11 (5), 4 (4), of which 3 and 1 are out.
-    assert found.index.numpy().tolist() == [[2, 3, 5, 10, 8, 6, 11, 4]]
-    assert found.source.numpy().tolist() == [[b"two_tower"] * 2 + [b"popular"] * 6]
-    # The ranker orders all of them, and each keeps its source.
-    ranked = recommender.recommend(users, tf.constant([[1]]), tf.constant(4))
-    assert ranked.index.numpy().tolist() == [[11, 10, 8, 6]]
-    assert ranked.source.numpy().tolist() == [[b"popular"] * 4]
+def test_only_what_is_kept_is_known_when_users_are_strangers() -> None:
+    inputs = {
+        features.USER_INDEX: tf.constant([4, 5]),
+        features.HISTORY_INDEX: tf.constant([[1, 2], [3, 0]]),
+        features.SEEN_INDEX: tf.constant([[1, 2, 9], [3, 0, 0]]),
+    }
+    nobody = {
+        features.USER_INDEX: tf.constant([0]),
+        features.HISTORY_INDEX: tf.constant([[0, 0]]),
+        features.SEEN_INDEX: tf.zeros([1, 0], tf.int32),
+    }
+    known = known_by(inputs, (features.HISTORY_INDEX,), nobody)
+    assert known[features.USER_INDEX].numpy().tolist() == [0, 0]
+    assert known[features.HISTORY_INDEX].numpy().tolist() == [[1, 2], [3, 0]]
+    assert known[features.SEEN_INDEX].shape == (2, 0)
