@@ -19,9 +19,15 @@ from models.index import Index
 from models.item_table import FloatArray
 from models.popularity import PopularItems
 
-RECENT = 30  # newest items that `following` is summed over
+WHOLE = 500  # newest items that item-to-item weights are summed over
 RECENT_DECAY = 10.0  # places further back, at which one counts 1/e
-WHOLE = 500  # newest items that `nearby` is summed over
+TABLE_SCORES = (
+    "following_recent",
+    "following_whole",
+    "nearby_recent",
+    "nearby_whole",
+    "popularity",
+)
 FILTERED_TIMES = 4  # more is searched for when a request filters
 FRESH_STRIDE = 10.0  # a fresh item's turn comes after so many of the others'
 
@@ -120,7 +126,7 @@ class CandidateGenerators(tf.Module):
     @property
     def score_names(self) -> list[str]:
         """What `scores` returns, in order."""
-        return [*(family.kind for family in self.families), "following", "nearby", "popularity"]
+        return [*(family.kind for family in self.families), *TABLE_SCORES]
 
     def users(self, inputs: Tensors) -> Users:
         """Embeds users.
@@ -180,12 +186,12 @@ class CandidateGenerators(tf.Module):
             / family.export.temperature
             for family, embedding in zip(self.families, users.embeddings, strict=True)
         ]
-        recent, whole = users.seen[:, :RECENT], users.seen[:, :WHOLE]
-        strength = recency(RECENT, RECENT_DECAY)
-        scores.append(self._following.scores(recent, strength, index))
-        scores.append(self._nearby.scores(whole, tf.ones([WHOLE]), index))
-        scores.append(tf.gather(self._log_share, index))
-        return tf.stack(scores, axis=1)
+        scores = tf.stack(scores, axis=1)
+        history, strength = users.seen[:, :WHOLE], recency(WHOLE, RECENT_DECAY)
+        following = self._following.scores(history, strength, index)
+        nearby = self._nearby.scores(history, strength, index)
+        popularity = tf.gather(self._log_share, index)[:, tf.newaxis, :]
+        return tf.concat([scores, following, nearby, popularity], axis=1)
 
     def _allowed(self, allows: Allows | None) -> Allows | None:
         if self._all_recommendable:

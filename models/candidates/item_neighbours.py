@@ -50,11 +50,11 @@ class ItemNeighbours(tf.Module):
 
         Args:
             history: int32 [B, H], 0 pads.
-            strength: float32 [H], by which the weights of each place count.
+            strength: float32 [H, S], by which the weights of each place count, in S ways.
             candidates: int32 [B, C], 0 pads.
 
         Returns:
-            float32 [B, C], 0 for padding.
+            float32 [B, S, C], 0 for padding.
         """
         rows, size = tf.shape(candidates)[0], tf.shape(candidates)[1]
         slots = self._slots(candidates)
@@ -68,14 +68,16 @@ class ItemNeighbours(tf.Module):
         count = tf.gather(strength, tf.gather(places[:, 1], of_place))
         slot = tf.gather_nd(slots, tf.stack([row, _long(tf.gather(self.index, entry))], axis=1))
         summed = tf.math.unsorted_segment_sum(
-            tf.gather(self.weight, entry) * count,
+            tf.gather(self.weight, entry)[:, tf.newaxis] * count,
             row * _long(size + 1) + _long(slot),
             rows * (size + 1),
         )
-        summed = tf.reshape(summed, tf.stack([rows, size + 1]))
+        summed = tf.reshape(summed, tf.stack([rows, size + 1, strength.shape[1]]))
         # An item that is there twice has one slot.
         own = tf.gather(slots, candidates, axis=1, batch_dims=1)
-        return tf.where(candidates > 0, tf.gather(summed, own, axis=1, batch_dims=1), 0.0)
+        found = tf.gather(summed, own, axis=1, batch_dims=1)
+        found = tf.where((candidates > 0)[:, :, tf.newaxis], found, 0.0)
+        return tf.transpose(found, [0, 2, 1])
 
     def _slots(self, candidates: tf.Tensor) -> tf.Tensor:
         """Returns the last place, from 1, of each item among the candidates: int32 [B, N+1]."""
@@ -92,6 +94,15 @@ def _long(values: tf.Tensor) -> tf.Tensor:
     return tf.cast(values, tf.int64)
 
 
-def recency(length: int, half_way: float) -> tf.Tensor:
-    """Returns how much each place of a history counts, newest first: float32 [length]."""
-    return tf.constant(np.exp(-np.arange(length) / half_way), tf.float32)
+def recency(length: int, decay: float) -> tf.Tensor:
+    """Returns how much each place of a history counts, newest first: float32 [length, 2].
+
+    Args:
+        length: places.
+        decay: places further back, at which one counts 1/e.
+
+    Returns:
+        By how recent the place is, and all alike.
+    """
+    recent = np.exp(-np.arange(length) / decay)
+    return tf.constant(np.stack([recent, np.ones(length)], axis=1), tf.float32)
