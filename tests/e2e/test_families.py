@@ -10,7 +10,8 @@ from models.retrieval.options import DEFAULT_KIND, FAMILIES
 # Bounds that a model of noise would not keep: it finds half of the 200 items by chance in a list of
 # 100, but puts no more than 5 % of a user's choices into the first ten.
 BOUNDS = {"gate.floors": "{recall@10: 0.06}", "gate.max_drop": "{}", "gate.min_lift": "null"}
-QUICK = {"ranking.max_epochs": "1", "canary.users": "5"}
+# No other family stands beside it, whose lists could hide that it learned nothing.
+QUICK = {"candidates.beside": "[]", "ranking.max_epochs": "1", "canary.users": "5"}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ COMPONENTS = {
     "CatalogueValidator",
     "DataGate",
     "Transform",
+    "EarlierRetrievalTrainer",
     "RetrievalTrainer",
     "RankingTrainer",
     "ServableBuilder",
@@ -70,9 +71,10 @@ def test_counts_the_data_when_it_reports(first_run):
     counts = first_run.metrics()["data"]["counts"]
     assert (counts["rows read"], counts["rows accepted"]) == (6000, 6000)
     assert (counts["users"], counts["items"]) == (150, 200)
-    # Every interaction is in one of the two parts, and every user is asked for.
-    assert counts["examples, train"] + counts["examples, eval"] == 6000
-    assert counts["examples, queries"] == 150
+    # Every interaction is in one of the three parts, and every user is asked for.
+    parts = ("train", "late", "eval")
+    assert sum(counts[f"examples, {part}"] for part in parts) == 6000
+    assert counts["examples, queries"] == counts["examples, ranking"] == 150
 
 
 def test_measures_sensibly_when_it_reports(first_run):

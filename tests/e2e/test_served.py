@@ -8,9 +8,14 @@ LIMIT = "500"  # serving.max_k
 
 
 @pytest.fixture(scope="module")
-def catalogue(small_data):
+def movies(small_data):
     with (small_data / "movies.csv").open(encoding="utf-8", newline="") as file:
-        return {row["movieId"]: row["title"] for row in csv.DictReader(file)}
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def catalogue(movies):
+    return {row["movieId"]: row["title"] for row in movies}
 
 
 def test_needs_nothing_of_this_project_when_it_asks(answers):
@@ -60,6 +65,24 @@ def test_prints_a_table_for_each_user_when_asked_to_recommend(marquee, target, a
         titles = [catalogue[item] for item in answers[who]["item_id"][0]]
         assert [title for title in titles if title not in table] == []
         assert "┃ source " in table
+
+
+def test_keeps_to_what_the_request_says_when_a_stranger_asks(marquee, target, movies):
+    first, second, third = movies[:3]
+    unwanted = third["genres"].split("|")[0]
+    context = ["--history", f"{first['movieId']},{second['movieId']}", "--diversity", "0.3"]
+    context += ["--freshness", "0.2", "--exclude-category", unwanted]
+    done = marquee("recommend", "--user", "nobody", *context, "--k", "10", "--target", target)
+    assert (done.code, done.err) == (0, "")
+    rows = [line.split("│")[1:-1] for line in done.out.splitlines() if line.startswith("│")]
+    by_id = {row["movieId"]: row for row in movies}
+    assert len({row[1].strip() for row in rows}) == 10
+    assert {row[1].strip() for row in rows} <= by_id.keys() - {first["movieId"], second["movieId"]}
+    assert all(unwanted not in by_id[row[1].strip()]["genres"].split("|") for row in rows)
+    # A history is something to go by: more than popularity speaks.
+    sources = {row[-1].strip() for row in rows}
+    assert "" not in sources
+    assert sources - {"popular", "fresh"}
 
 
 def test_prints_a_table_when_asked_for_similar_items(marquee, target, catalogue):
