@@ -333,6 +333,24 @@ def test_scores_are_the_same_for_an_item_when_others_are_asked_about() -> None:
         np.testing.assert_array_equal(alone[:, :, 0], both[:, :, column])
 
 
+def test_nobody_nominates_more_when_another_user_excludes_much() -> None:
+    generators = make(8, nearest=1, popular=1)
+    history, alone = [[5], [5]], tf.constant([[5]])
+    expected = retrieved(generators, [5], [5])
+    # Ease and what is popular nominate one, and one more for the user's own item.
+    assert [item for item, source in expected if source == "ease"] == [12, 11]
+    assert [item for item, source in expected if source == "popular"] == [1, 2]
+    mixed = tf.constant([[5, 0, 0, 0], [9, 8, 7, 6]])
+    found = generators.retrieve(users_of(generators, history), mixed)
+    assert listed(generators, found) == expected
+    # A filter of another user's changes nothing either.
+    users = users_of(generators, history)
+    filtered = generators.retrieve(
+        users, tf.repeat(alone, 2, axis=0), lambda index: index > 0, tf.constant([False, True])
+    )
+    assert listed(generators, filtered) == expected
+
+
 def test_an_empty_batch_gets_no_list_when_it_is_asked() -> None:
     generators = make(3, **EVERYTHING)
     found = generators.retrieve(users_of(generators, []), tf.zeros([0, 2], tf.int32))
@@ -347,7 +365,7 @@ row = st.tuples(
     st.tuples(st.integers(0, 2), st.integers(0, 1)),  # attributes
     st.sampled_from([0, 0, 2, 3]),  # multiples of it are refused, of 0 nothing
 )
-SIZE = 5
+SIZE = 7
 PASSES = [1, 2, 3, 4, 5, 7, 8, 9, 10, 12]
 
 
@@ -356,7 +374,9 @@ class Asked(tf.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.generators = make(SIZE, passes=PASSES, **EVERYTHING)
+        # Few of each, so that who nominates more than they may is seen.
+        few = EVERYTHING | {"nearest": 1, "popular": 1, "fresh": 1}
+        self.generators = make(SIZE, passes=PASSES, **few)
 
     @tf.function(
         input_signature=[
