@@ -10,7 +10,7 @@ import tensorflow as tf
 from models.id_table import id_table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CatalogueItem:
     """One item of the catalogue, as text.
 

@@ -38,6 +38,7 @@ def read_catalogue(split_folder: str) -> dict[bytes, CatalogueItem]:
         features.ITEM_FLAG: tf.io.RaggedFeature(tf.string),
     }
     catalogue = {}
+    known: dict[bytes, bytes] = {}  # a category is one object, however many items have it
     for serialized in serialized_batches(split_folder):
         parsed = tf.io.parse_example(serialized, spec)
         columns = (
@@ -52,7 +53,7 @@ def read_catalogue(split_folder: str) -> dict[bytes, CatalogueItem]:
             catalogue[item_id] = CatalogueItem(
                 item_id=item_id,
                 title=title or item_id,
-                categories=tuple(categories),
+                categories=tuple(known.setdefault(name, name) for name in categories),
                 interactions=count,
                 age_days=None if math.isnan(age) else age,
                 flags=tuple(flags),

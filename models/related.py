@@ -6,17 +6,20 @@ import tensorflow as tf
 from models.index import Index
 from models.item_table import FloatArray
 
+UNIT_TOLERANCE = 1e-4  # of a squared length
 ROWS_AT_ONCE = 1024  # of the catalogue, whose neighbours are looked up
 
 
 class RelatedItems(tf.Module):
     """Looks neighbours up where they are few and kept, and searches for more."""
 
-    def __init__(self, directions: FloatArray, index: Index, nominable: int, kept: int):
+    def __init__(
+        self, directions: FloatArray | tf.Variable, index: Index, nominable: int, kept: int
+    ):
         """Looks the nearest up.
 
         Args:
-            directions: float32 [N+1, D], unit rows; row 0 is zeros.
+            directions: float32 [N+1, D], unit rows; row 0 is zeros. A variable is shared.
             index: over the directions of items that may be shown.
             nominable: number of those.
             kept: neighbours to keep for each item; 0 searches always.
@@ -24,12 +27,15 @@ class RelatedItems(tf.Module):
         super().__init__(name="related_items")
         self._index = index
         self._nominable = nominable
-        self._directions = tf.Variable(directions, trainable=False, name="directions")
+        if not isinstance(directions, tf.Variable):
+            directions = tf.Variable(directions, trainable=False, name="directions")
+        self._directions = directions
+        size = int(directions.shape[0])
         kept = min(kept, nominable)
-        found = np.zeros([len(directions), kept], np.int32)
+        found = np.zeros([size, kept], np.int32)
         score = np.zeros(found.shape, np.float32)
-        for start in range(0, len(directions) if kept else 0, ROWS_AT_ONCE):
-            rows = tf.range(start, min(start + ROWS_AT_ONCE, len(directions)))
+        for start in range(0, size if kept else 0, ROWS_AT_ONCE):
+            rows = tf.range(start, min(start + ROWS_AT_ONCE, size))
             parts = self._search(rows, tf.constant(kept))
             found[rows.numpy()], score[rows.numpy()] = (part.numpy() for part in parts)
         self._kept = kept
@@ -69,6 +75,14 @@ class RelatedItems(tf.Module):
         best, place = tf.math.top_k(score, k)
         found = tf.gather(found, place, axis=1, batch_dims=1)
         return found, tf.where(found > 0, best, 0.0)
+
+
+def are_directions(embeddings: FloatArray, size: int) -> bool:
+    """Tells whether embeddings, float32 [n, D] as in `directions`, are what it would return."""
+    if embeddings.shape[1] != size:
+        return False
+    squares = np.einsum("nd,nd->n", embeddings, embeddings)
+    return bool(np.all((squares == 0.0) | (np.abs(squares - 1.0) < UNIT_TOLERANCE)))
 
 
 def directions(embeddings: FloatArray, size: int) -> FloatArray:

@@ -21,14 +21,14 @@ def check_index_size(index: Index, vectors: FloatArray, items: npt.NDArray[np.in
     Args:
         index: to be checked.
         vectors: float32 [N+1, D], by item index.
-        items: int64 [M], those that the index was built of.
+        items: int64 [M], those that the index was built of, in ascending order.
 
     Raises:
         ServableError: unless the index holds each of the M items once.
     """
     found, _ = index.search(tf.constant(vectors[items[:1]]), tf.constant(len(items)))
-    distinct = set(found.numpy().ravel()) - {0}
-    if distinct != set(items.tolist()):
+    distinct = np.setdiff1d(found.numpy(), [0])
+    if not np.array_equal(distinct, items):
         raise ServableError(
             f"the index must hold {len(items)} items of the catalogue. Received: {len(distinct)}. "
             "Raise index.reorder, or set index.kind to brute_force."

@@ -123,8 +123,9 @@ def index_of(vectors: FloatArray, items: npt.NDArray[np.int32], options: IndexOp
         items: int32 [M], in ascending order, from 1.
         options: of the index.
     """
-    index = build_index(vectors[items], options)
-    return index if len(items) == len(vectors) - 1 else PartialIndex(index, items)
+    if len(items) == len(vectors) - 1:
+        return build_index(vectors[1:], options)
+    return PartialIndex(build_index(vectors[items], options), items)
 
 
 def _neighbours(loaded: Any, name: str) -> ItemNeighbours:

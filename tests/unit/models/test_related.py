@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from models.index import BruteForceIndex, Index, PartialIndex
-from models.related import RelatedItems, directions
+from models.related import RelatedItems, are_directions, directions
 
 # Items 1 to 6 on a circle, 0, 10, 25, 45, 70 and 100 degrees: no two gaps are the same.
 ANGLES = np.radians([0, 10, 25, 45, 70, 100])
@@ -92,3 +92,16 @@ def test_directions_have_neither_length_nor_bias_when_embeddings_have() -> None:
     unit = directions(embeddings, 2)
     np.testing.assert_allclose(unit, [[0, 0], [0.6, 0.8], [0, 1]], rtol=1e-6)
     assert unit.dtype == np.float32
+
+
+def test_a_variable_is_shared_when_embeddings_are_directions_already() -> None:
+    shared = tf.Variable(UNIT)
+    items = RelatedItems(shared, BruteForceIndex(UNIT[1:]), 6, 0)
+    assert [variable is shared for variable in items.variables].count(True) == 1
+    assert found(items, [3], 2) == [NEAREST[3][:2]]
+
+
+def test_embeddings_are_directions_when_each_is_of_unit_length_or_nothing() -> None:
+    assert are_directions(UNIT, 2)
+    assert not are_directions(1.01 * UNIT, 2)
+    assert not are_directions(np.pad(UNIT, [(0, 0), (0, 1)]), 2)  # a bias
