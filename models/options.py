@@ -49,7 +49,8 @@ class IndexOptions(Options):
 
     kind: Literal["scann", "brute_force"] = "scann"
     partition_from: int = Field(20_000, ge=1)  # smaller catalogues are scored exactly
-    leaves_searched_fraction: float = Field(0.1, gt=0.0, le=1.0)
+    leaves_searched_fraction: float = Field(0.1, gt=0.0, le=1.0)  # at most
+    target_recall: float = Field(0.99, ge=0.0, le=1.0)  # at 100; fewer leaves where they reach it
     reorder: int = Field(1000, ge=1)  # candidates whose exact distance is computed
     min_recall: float = Field(0.9, ge=0.0, le=1.0)  # of the index against exact search, at 100
     related: int = Field(50, ge=0)  # neighbours kept for each item; more are searched for

@@ -1,9 +1,11 @@
 """Builds the servable from trained models and data, and checks its own work."""
 
+import gc
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,17 +16,16 @@ from models import contract, features
 from models.candidates.generators import CandidateGenerators, Family
 from models.candidates.options import CandidateOptions
 from models.candidates.stage import Stage, index_of
-from models.index import recall_against_exact
+from models.index import narrow_search, release_searcher
 from models.item_facts import ItemFacts, recommendable
 from models.item_store import CatalogueItem, ItemStore
-from models.item_table import FloatArray
 from models.options import IndexOptions, RerankingOptions, ServingOptions
 from models.progress import report
 from models.query_parser import QueryParser
 from models.ranking_features import RankingFeatures
 from models.raw_data import read_catalogue, serialized_batches
 from models.recommender import Recommender
-from models.related import RelatedItems, directions
+from models.related import RelatedItems, are_directions, directions
 from models.requests import predict_request
 from models.reranking.reranker import Reranker
 from models.servable import CatalogueCounts, Servable
@@ -35,7 +36,6 @@ from models.warmup import write_warmup_requests
 
 RECALL_QUERIES = 256
 RECALL_AT = 100
-UNIT_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -110,66 +110,105 @@ def build_servable(sources: BuildSources, path: str, options: BuildOptions) -> B
         ServableError: if the catalogue and the vocabulary differ, the index loses items or finds
             too few of the nearest, or a signature does not answer.
     """
-    transform_output = tft.TFTransformOutput(sources.transform_graph)
-    vocabulary_file = transform_output.vocabulary_file_by_name(features.ITEM_VOCABULARY)
-    items = _ordered_catalogue(read_catalogue(sources.items), vocabulary_file)
-    table = read_item_table(sources.transformed, sources.transform_graph)
-    report(f"servable: embedding {len(items)} items")
-    stage = Stage(sources.retrieval)
-    ranker = tf.saved_model.load(sources.ranker)
-    shown = recommendable(items, options.reranking)
-    generators = stage.generators(
-        options.candidates, options.index, options.serving.candidates, shown
-    )
-    _check_scores(ranker, generators)
-    main, nominable = generators.families[0], np.flatnonzero(shown)
-    parser = QueryParser(transform_output)
-    facts = ItemFacts(items)
     with tempfile.TemporaryDirectory() as scratch:
-        user_file = str(Path(scratch, "users.txt"))
-        item_store = ItemStore(items, vocabulary_file)
-        user_store, user_ids = _user_store(
-            sources.users, parser, item_store, user_file, options.max_history
-        )
-        check_index_size(main.nearest, stage.embeddings[0], nominable)
-        recall = _index_recall(main, stage.embeddings[0][nominable], nominable, user_store)
-        report(f"servable: the index finds {recall:.3f} of the exact {RECALL_AT} nearest items")
-        if recall < options.index.min_recall:
-            raise ServableError(
-                f"the index finds {recall:.3f} of the {RECALL_AT} nearest items; at least "
-                f"{options.index.min_recall} was expected. Raise index.leaves_searched_fraction "
-                "or index.reorder, or lower index.min_recall."
-            )
-        recommender = Recommender(
-            generators,
-            RankingFeatures(generators, table, stage.mean_rating),
-            ranker,
-            Reranker(facts, options.reranking),
-            _related(main, nominable, options.index),
-            item_store,
-        )
-        counts = CatalogueCounts(stage.counts)
-        servable = Servable(recommender, user_store, item_store, parser, counts, options.serving)
-        report("servable: saving")
-        tf.saved_model.save(
-            servable,
-            path,
-            signatures=servable.signatures(),
-            options=tf.saved_model.SaveOptions(namespace_whitelist=["Scann"]),
-        )
+        built, item_id, user_ids = _save(sources, path, options, Path(scratch))
+    # Else what was saved would be in memory beside what is loaded to be checked.
+    gc.collect()
     warmup_users = user_ids[: options.serving.warmup_users]
-    write_warmup_requests(path, _warmup_requests(warmup_users, items[0].item_id))
+    write_warmup_requests(path, _warmup_requests(warmup_users, item_id))
     report("servable: checking")
     query = next(serialized_batches(sources.users))[:1]
-    check_servable(path, items[0].item_id, user_ids[0], query)
-    return BuildReport(
+    check_servable(path, item_id, user_ids[0], query)
+    return built
+
+
+class _Catalogue(NamedTuple):
+    """What is made of the catalogue as text, which takes a lot of memory, and is not kept."""
+
+    store: ItemStore
+    facts: ItemFacts
+    shown: npt.NDArray[np.bool_]  # [N+1], what may be recommended
+    first_id: bytes
+
+
+def _save(
+    sources: BuildSources, path: str, options: BuildOptions, scratch: Path
+) -> tuple[BuildReport, bytes, list[bytes]]:
+    """Builds and saves.
+
+    Args:
+        sources: what the servable is made of.
+        path: of the SavedModel.
+        options: of all parts.
+        scratch: a folder for what becomes an asset.
+
+    Returns:
+        What was built, the id of an item, and the ids of all users.
+    """
+    transform_output = tft.TFTransformOutput(sources.transform_graph)
+    catalogue = _catalogue(sources.items, transform_output, options.reranking)
+    report(f"servable: embedding {len(catalogue.shown) - 1} items")
+    stage = Stage(sources.retrieval)
+    counts, mean_rating = stage.counts, stage.mean_rating
+    ranker = tf.saved_model.load(sources.ranker)
+    generators = stage.generators(
+        options.candidates, options.index, options.serving.candidates, catalogue.shown
+    )
+    del stage
+    _check_scores(ranker, generators)
+    main, nominable = generators.families[0], np.flatnonzero(catalogue.shown)
+    parser = QueryParser(transform_output)
+    user_store, user_ids = _user_store(
+        sources.users, parser, catalogue.store, str(scratch / "users.txt"), options.max_history
+    )
+    recall = _checked_recall(generators.families, nominable, user_store, options.index)
+    table = read_item_table(sources.transformed, sources.transform_graph)
+    recommender = Recommender(
+        generators,
+        RankingFeatures(generators, table, mean_rating),
+        ranker,
+        Reranker(catalogue.facts, options.reranking),
+        _related(main, nominable, options.index),
+        catalogue.store,
+    )
+    del table
+    servable = Servable(
+        recommender,
+        user_store,
+        catalogue.store,
+        parser,
+        CatalogueCounts(counts),
+        options.serving,
+    )
+    report("servable: saving")
+    tf.saved_model.save(
+        servable,
+        path,
+        signatures=servable.signatures(),
+        options=tf.saved_model.SaveOptions(namespace_whitelist=["Scann"]),
+    )
+    built = BuildReport(
         retrieval=main.kind,
         generators=list(generators.sources),
-        items=len(items),
+        items=len(catalogue.shown) - 1,
         users=len(user_ids),
-        embedding_dimension=stage.embeddings[0].shape[1],
+        embedding_dimension=int(main.vectors.shape[1]),
         index_kind=options.index.kind,
         index_recall=recall,
+    )
+    return built, catalogue.first_id, user_ids
+
+
+def _catalogue(
+    folder: str, transform_output: tft.TFTransformOutput, options: RerankingOptions
+) -> _Catalogue:
+    vocabulary_file = transform_output.vocabulary_file_by_name(features.ITEM_VOCABULARY)
+    items = _ordered_catalogue(read_catalogue(folder), vocabulary_file)
+    return _Catalogue(
+        store=ItemStore(items, vocabulary_file),
+        facts=ItemFacts(items),
+        shown=recommendable(items, options),
+        first_id=items[0].item_id,
     )
 
 
@@ -198,12 +237,12 @@ def _check_scores(ranker: Any, generators: CandidateGenerators) -> None:
 
 def _related(main: Family, nominable: npt.NDArray[np.int64], options: IndexOptions) -> RelatedItems:
     """Related items by the main family; the same index does where its embeddings are directions."""
-    embeddings = main.vectors.numpy()
-    unit = directions(embeddings, int(main.export.direction_size.numpy()))
-    index = main.nearest
-    if unit.shape != embeddings.shape or not np.allclose(unit, embeddings, atol=UNIT_TOLERANCE):
-        index = index_of(unit, nominable.astype(np.int32), options)
+    embeddings, size = main.vectors.numpy(), int(main.export.direction_size.numpy())
     kept = options.related if len(embeddings) <= options.related_up_to else 0
+    if are_directions(embeddings, size):
+        return RelatedItems(main.vectors, main.nearest, len(nominable), kept)
+    unit = directions(embeddings, size)
+    index = index_of(unit, nominable.astype(np.int32), options)
     return RelatedItems(unit, index, len(nominable), kept)
 
 
@@ -237,15 +276,38 @@ def _unknown_user() -> bytes:
     return example.SerializeToString()
 
 
-def _index_recall(
-    main: Family,
-    embeddings: FloatArray,
+def _checked_recall(
+    families: Sequence[Family],
     nominable: npt.NDArray[np.int64],
     users: UserStore,
+    options: IndexOptions,
 ) -> float:
+    """Narrows the indexes as far as users allow it, and returns the recall of the main family's.
+
+    Raises:
+        ServableError: if that one does not hold all items, or finds too few of the nearest.
+    """
+    check_index_size(families[0].nearest, families[0].vectors.numpy(), nominable)
     rows = tf.range(1, min(users.size, RECALL_QUERIES) + 1, dtype=tf.int64)
-    queries = main.export.embed_users(users.inputs(rows, users.seen(rows))).numpy()
-    return recall_against_exact(main.nearest, embeddings, queries, RECALL_AT, nominable)
+    inputs = users.inputs(rows, users.seen(rows))
+    recalls = []
+    for family in families:
+        embeddings = family.vectors.numpy()
+        whole = len(nominable) == len(embeddings) - 1
+        indexed = embeddings[1:] if whole else embeddings[nominable]
+        queries = family.export.embed_users(inputs).numpy()
+        recalls.append(
+            narrow_search(family.nearest, indexed, queries, RECALL_AT, options, nominable)
+        )
+        release_searcher(family.nearest)
+    report(f"servable: the index finds {recalls[0]:.3f} of the exact {RECALL_AT} nearest items")
+    if recalls[0] < options.min_recall:
+        raise ServableError(
+            f"the index finds {recalls[0]:.3f} of the {RECALL_AT} nearest items; at least "
+            f"{options.min_recall} was expected. Raise index.leaves_searched_fraction "
+            "or index.reorder, or lower index.min_recall."
+        )
+    return recalls[0]
 
 
 def _warmup_requests(user_ids: list[bytes], item_id: bytes) -> list[Any]:

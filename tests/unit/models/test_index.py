@@ -10,7 +10,9 @@ from models.index import (
     PartialIndex,
     ScannIndex,
     build_index,
+    narrow_search,
     recall_against_exact,
+    release_searcher,
 )
 from models.options import IndexOptions
 
@@ -127,3 +129,36 @@ def test_each_answers_for_itself_when_two_are_saved_in_one_module(tmp_path: Path
         # Nearest to itself is each item; the first index knows nothing of the second's dimensions.
         found, _ = search(tf.constant(vectors))
         assert found.numpy()[:, 0].tolist() == list(range(1, 21))
+
+
+def test_fewer_partitions_are_searched_when_they_find_enough(clustered: np.ndarray) -> None:
+    options = IndexOptions(partition_from=1000, leaves_searched_fraction=1.0, target_recall=0.9)
+    index = ScannIndex(clustered, options)
+    assert index.searched == index.leaves == 55  # round(sqrt(3000))
+    queries = unit(clustered[:64] + 0.05)
+    recall = narrow_search(index, clustered, queries, 100, options)
+    assert index.searched < 55
+    assert recall >= 0.9
+    assert recall == recall_against_exact(index, clustered, queries, 100)
+
+
+@pytest.mark.parametrize(("number", "target"), [(63, 0.0), (64, 1.0)])
+def test_partitions_stay_as_configured_when_users_cannot_tell_or_fewer_do_not_do(
+    clustered: np.ndarray, number: int, target: float
+) -> None:
+    options = IndexOptions(partition_from=1000, reorder=100, target_recall=target)
+    index = ScannIndex(clustered, options)
+    assert index.searched == 6  # a tenth of 55
+    narrow_search(index, clustered, unit(clustered[:number] + 0.05), 100, options)
+    assert index.searched == 6
+
+
+def test_an_index_still_answers_when_its_searcher_was_released(clustered: np.ndarray) -> None:
+    items = np.arange(1, 3001, dtype=np.int32)
+    index = PartialIndex(ScannIndex(clustered, IndexOptions(partition_from=1000)), items)
+    before = index.search(tf.constant(clustered[:4]), tf.constant(10))
+    release_searcher(index)
+    after = index.search(tf.constant(clustered[:4]), tf.constant(10))
+    np.testing.assert_array_equal(before[0], after[0])
+    np.testing.assert_allclose(before[1], after[1], rtol=1e-6)
+    release_searcher(BruteForceIndex(clustered))  # which keeps none
