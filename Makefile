@@ -15,7 +15,8 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint types unit integration e2e format \
-	bench-quality bench-models bench-wals bench-textbook bench-pipeline bench-synthesize clean
+	bench-quality bench-models bench-wals bench-textbook bench-pipeline bench-synthesize \
+	bench-servable bench-candidates clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -70,6 +71,12 @@ bench-textbook: setup ## The families beside what their textbooks published (DAT
 
 bench-pipeline: setup ## Seconds of each component and peak memory (DATA=DIR)
 	$(PYTHON) -m benchmarks.pipeline --data $(DATA)
+
+bench-servable: setup ## Calls on one core, and a million items (DATA=DIR, or ARGS="--servable DIR")
+	$(PYTHON) -m benchmarks.servable --data $(DATA) $(ARGS)
+
+bench-candidates: setup ## Quality and time of 50 to 500 candidates (DATA=DIR)
+	$(PYTHON) -m benchmarks.tradeoff --data $(DATA) $(ARGS)
 
 bench-synthesize: setup ## Seconds and memory of making 1 and 10 million interactions
 	$(PYTHON) -m benchmarks.synthesize
