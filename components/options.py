@@ -125,7 +125,7 @@ class SplitOptions(Options):
     strategy: Literal[
         "time_per_user", "global_time", "random_per_user", "random_per_item", "leave_one_out"
     ] = "time_per_user"
-    eval_fraction: float = Field(0.1, gt=0.0, lt=1.0)
+    eval_fraction: float = Field(0.05, gt=0.0, lt=1.0)
     late_fraction: float = Field(0.2, gt=0.0, lt=1.0)  # of what is not eval
 
 

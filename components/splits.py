@@ -16,7 +16,7 @@ from components.options import SplitOptions
 TRAIN, LATE, EVAL = 0, 1, 2
 EVAL_DRAW, LATE_DRAW = 0, 1  # columns of `draws`
 
-# Keeps floor(n * fraction) right where the product falls just short: 0.29 * 100 < 29.
+# Keeps the half that is rounded up where the product falls just short of it.
 _ROUNDING = 1e-9
 _DRAW_BYTES = 8
 
@@ -44,8 +44,8 @@ class Bounds:
 
 
 def held_out_count(count: int, fraction: float) -> int:
-    """Returns floor(count * fraction): always less than `count`, so that one stays."""
-    return math.floor(count * fraction + _ROUNDING)
+    """Returns count * fraction, rounded; always less than `count` (at least 1): one stays."""
+    return min(count - 1, math.floor(count * fraction + 0.5 + _ROUNDING))
 
 
 def last_train_time(timestamps: NDArray[np.int64], fraction: float) -> int:

@@ -32,11 +32,11 @@ class RatingOptions(Options):
 class RankingOptions(Options):
     """The ranker and its training."""
 
-    hidden_units: int = Field(64, ge=2)
+    members: int = Field(4, ge=2)  # networks whose scores are averaged; each leaves out a fold
+    hidden_units: int = Field(48, ge=2)  # of each, and half as many behind them
     dropout: float = Field(0.3, ge=0.0, lt=1.0)
-    weight_decay: float = Field(0.001, ge=0.0)  # of the squared weights, in the loss
+    weight_decay: float = Field(0.0001, ge=0.0)  # of the squared weights, in the loss
     lists: int = Field(10_000, ge=2)  # users whose candidates are learned from, at most
-    validation_fraction: float = Field(0.2, gt=0.0, lt=1.0)  # of those users
     batch_size: int = Field(16, ge=1)  # lists a step
     learning_rate: float = Field(0.002, gt=0.0)
     max_epochs: int = Field(20, ge=1)

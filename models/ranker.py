@@ -6,6 +6,7 @@ import tf_keras
 from models import features
 from models.item_table import FloatArray, ItemTable
 from models.options import RankingOptions
+from models.relevance_network import RelevanceNetwork
 
 Tensors = dict[str, tf.Tensor]
 
@@ -15,9 +16,12 @@ FIRST_POSITION = 1.0  # where an item is thought to be shown when the list is ma
 class Ranker(tf_keras.layers.Layer):
     """A relevance head over the features of candidates and a rating head over user and item.
 
-    Relevance is a linear score plus what a network makes of the same features. The rating head sees
-    nothing that a retrieval model says: those are surer of the interactions that they have learned
-    than of new ones, and a rating learned from them would be off for the new.
+    Relevance is the mean of a few networks, each of which leaves out a fold of the users: all are
+    learned from, all validated on, and the mean wanders less than any one of them.
+
+    The rating head sees nothing that a retrieval model says: those are surer of the interactions
+    that they have learned than of new ones, and a rating learned from them would be off for the
+    new.
     """
 
     def __init__(
@@ -50,16 +54,9 @@ class Ranker(tf_keras.layers.Layer):
             table.category_multi_hot, trainable=False, name="item_category_multi_hot"
         )
         units = options.hidden_units
-        decay = tf_keras.regularizers.l2(options.weight_decay)
-        self.hidden_layers = [
-            tf_keras.layers.Dense(units, "relu", kernel_regularizer=decay, name="hidden"),
-            tf_keras.layers.Dropout(options.dropout),
-            tf_keras.layers.Dense(units // 2, "relu", kernel_regularizer=decay, name="hidden_2"),
+        self.members = [
+            RelevanceNetwork(options, f"relevance_{number}") for number in range(options.members)
         ]
-        self.relevance_head = tf_keras.layers.Dense(1, kernel_initializer="zeros", name="relevance")
-        self.linear_head = tf_keras.layers.Dense(
-            1, use_bias=False, kernel_initializer="zeros", name="linear"
-        )
         self.rating_user_layer = tf_keras.layers.Dense(units, name="rating_user")
         self.rating_item_layer = tf_keras.layers.Dense(units, use_bias=False, name="rating_item")
         self.rating_match_layer = tf_keras.layers.Dense(units, use_bias=False, name="rating_match")
@@ -71,10 +68,22 @@ class Ranker(tf_keras.layers.Layer):
             name="rating",
         )
 
-    def relevance(
+    def relevance(self, candidates: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
+        """Scores candidates: the mean of all members.
+
+        Args:
+            candidates: float32 [B, N, F], their features.
+            position: float32 [B], see `opinions`.
+
+        Returns:
+            Logits of a choice among a user's candidates, float32 [B, N].
+        """
+        return tf.add_n(self.opinions(candidates, position)) / len(self.members)
+
+    def opinions(
         self, candidates: tf.Tensor, position: tf.Tensor, training: bool = False
-    ) -> tf.Tensor:
-        """Scores candidates.
+    ) -> list[tf.Tensor]:
+        """Scores candidates as each member of the ensemble does.
 
         Args:
             candidates: float32 [B, N, F], their features.
@@ -83,16 +92,13 @@ class Ranker(tf_keras.layers.Layer):
             training: whether units are dropped.
 
         Returns:
-            Logits of a choice among a user's candidates, float32 [B, N].
+            Logits, float32 [B, N] each.
         """
         scaled = (candidates - self.feature_mean) / self.feature_spread
         # The same for the whole list, or it would tell which item was chosen.
         shown = tf.math.log1p(position)[:, tf.newaxis, tf.newaxis]
         shown = tf.broadcast_to(shown, tf.concat([tf.shape(scaled)[:2], [1]], axis=0))
-        hidden = tf.concat([scaled, shown], axis=2)
-        for layer in self.hidden_layers:
-            hidden = layer(hidden, training=training)
-        return (self.relevance_head(hidden) + self.linear_head(scaled))[:, :, 0]
+        return [member(scaled, shown, training=training) for member in self.members]
 
     def rating(self, inputs: Tensors, item_index: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Predicts ratings.

@@ -12,6 +12,7 @@ CANDIDATES = "candidates"  # float32 [B, C, F]
 CHOSEN = "chosen"  # bool [B, C]
 OFFERED = "offered"  # bool [B, C]
 POSITION = "position"  # float32 [B]
+FOLD = "fold"  # int32 [B], the member of the ensemble that does not learn from the list
 
 
 class _Training(tf_keras.Model):
@@ -49,11 +50,16 @@ class RelevanceTraining(_Training):
         super().__init__(ranker, "relevance")
 
     def batch_loss(self, batch: Tensors) -> tf.Tensor:
-        """Returns the mean over the chosen items, and the decay of the weights."""
-        logits = self.ranker.relevance(batch[CANDIDATES], batch[POSITION], training=True)
-        losses = listwise_softmax(logits, batch[CHOSEN], batch[OFFERED])
-        number = tf.reduce_sum(tf.cast(batch[CHOSEN], tf.float32))
-        return tf.reduce_sum(losses) / number + tf.add_n(self.ranker.losses)
+        """Returns the mean over the chosen items, of all members, and the decay of the weights."""
+        opinions = self.ranker.opinions(batch[CANDIDATES], batch[POSITION], training=True)
+        losses = []
+        for member, logits in enumerate(opinions):
+            learned = (batch[FOLD] != member)[:, tf.newaxis]
+            chosen = batch[CHOSEN] & learned
+            number = tf.reduce_sum(tf.cast(chosen, tf.float32))
+            nats = tf.reduce_sum(listwise_softmax(logits, chosen, batch[OFFERED]))
+            losses.append(tf.math.divide_no_nan(nats, number))
+        return tf.add_n(losses) / len(losses) + tf.add_n(self.ranker.losses)
 
 
 class RatingTraining(_Training):

@@ -39,16 +39,6 @@ class RankingLists:
     position: FloatArray
     missed: FloatArray
 
-    def of(self, rows: npt.NDArray[np.int64]) -> "RankingLists":
-        """Returns the lists of some users."""
-        return RankingLists(
-            self.features[rows],
-            self.there[rows],
-            self.chosen[rows],
-            self.position[rows],
-            self.missed[rows],
-        )
-
     @property
     def recall(self) -> float:
         """Share of the chosen items that are candidates."""

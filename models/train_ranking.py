@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
@@ -75,38 +76,35 @@ def run_fn(fn_args: Any) -> None:
 def fit_relevance(
     ranker: Ranker, lists: RankingLists, options: RankingOptions, seed: int, log_folder: str
 ) -> tf_keras.callbacks.History:
-    """Trains until the order of the lists of users kept apart stops getting better.
+    """Trains until the order of lists stops getting better, each judged by who has not learned it.
 
     Args:
         ranker: to be trained; it keeps the best epoch's weights.
         lists: of all users.
         options: of the training.
-        seed: of the users kept apart, and of the order.
+        seed: of the folds, and of the order.
         log_folder: for TensorBoard.
 
     Raises:
         UnsuitableDataError: if nobody chose one of their candidates.
         FloatingPointError: if the loss is not finite.
     """
-    order = np.random.default_rng(seed).permutation(len(lists.missed))
-    kept = max(1, round(len(order) * options.validation_fraction))
-    validation = lists.of(order[:kept])
-    # A single user's list is both: there is nothing to keep apart.
-    training = lists.of(order[kept:] if kept < len(order) else order)
-    if not training.chosen.any():
+    if not lists.chosen.any():
         raise UnsuitableDataError(
             "at least one user with a choice among their candidates was expected, for the ranker "
             "to learn from. Received: none. Raise serving.candidates or data.split.late_fraction, "
             "or deliver more interactions a user."
         )
+    number = len(lists.missed)
+    fold = np.random.default_rng(seed).permutation(number).astype(np.int32) % options.members
     model = ranking.RelevanceTraining(ranker)
     model.compile(optimizer=tf_keras.optimizers.legacy.Adam(options.learning_rate))
     return model.fit(
-        _batches(training, options.batch_size, seed),
+        _batches(lists, fold, options.batch_size, seed),
         epochs=options.max_epochs,
         verbose=0,
         callbacks=callbacks(
-            Validation(_list_ndcg(ranker, validation), "ranking", options.max_epochs),
+            Validation(_list_ndcg(ranker, lists, fold), "ranking", options.max_epochs),
             options.patience,
             log_folder,
         ),
@@ -155,7 +153,9 @@ def _scale(lists: RankingLists) -> tuple[FloatArray, FloatArray]:
     return rows.mean(axis=0), np.where(spread > SMALLEST_SPREAD, spread, 1.0).astype(np.float32)
 
 
-def _batches(lists: RankingLists, batch_size: int, seed: int) -> tf.data.Dataset:
+def _batches(
+    lists: RankingLists, fold: npt.NDArray[np.int32], batch_size: int, seed: int
+) -> tf.data.Dataset:
     """Streams comparisons in another order each epoch."""
     comparisons = lists.comparisons()
     random = np.random.default_rng(seed)
@@ -173,6 +173,7 @@ def _batches(lists: RankingLists, batch_size: int, seed: int) -> tf.data.Dataset
                 # What the user chose at another position is no negative.
                 ranking.OFFERED: lists.there[row] & (chosen | ~lists.chosen[row]),
                 ranking.POSITION: position.astype(np.float32),
+                ranking.FOLD: fold[row],
             }
 
     flags = tf.TensorSpec([None, shape[0]], tf.bool)
@@ -183,20 +184,27 @@ def _batches(lists: RankingLists, batch_size: int, seed: int) -> tf.data.Dataset
             ranking.CHOSEN: flags,
             ranking.OFFERED: flags,
             ranking.POSITION: tf.TensorSpec([None], tf.float32),
+            ranking.FOLD: tf.TensorSpec([None], tf.int32),
         },
     ).prefetch(1)
 
 
-def _list_ndcg(ranker: Ranker, lists: RankingLists) -> Callable[[], float]:
-    """Returns a function that measures nDCG@10, what is no candidate counting as not found."""
+def _list_ndcg(
+    ranker: Ranker, lists: RankingLists, fold: npt.NDArray[np.int32]
+) -> Callable[[], float]:
+    """Returns a function that measures nDCG@10 of each list as the member that left it out has it.
+
+    What was chosen and is no candidate counts as not found.
+    """
     gains = 1.0 / np.log2(np.arange(LIST_LENGTH) + 2.0)
     relevant = lists.chosen.sum(axis=1) + lists.missed
     ideal = np.array([gains[: int(number)].sum() for number in relevant])
 
     @tf.function(reduce_retracing=True)
-    def order(candidates: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
+    def order(candidates: tf.Tensor, there: tf.Tensor, member: tf.Tensor) -> tf.Tensor:
         position = tf.fill([tf.shape(candidates)[0]], ranker.serving_position)
-        relevance = ranker.relevance(candidates, position)
+        opinions = tf.stack(ranker.opinions(candidates, position), axis=1)
+        relevance = tf.gather(opinions, member, axis=1, batch_dims=1)
         relevance = tf.where(there, relevance, relevance.dtype.min)
         return tf.math.top_k(relevance, min(LIST_LENGTH, candidates.shape[1])).indices
 
@@ -205,7 +213,7 @@ def _list_ndcg(ranker: Ranker, lists: RankingLists) -> Callable[[], float]:
         for start in range(0, len(ideal), VALIDATION_BATCH):
             rows = slice(start, start + VALIDATION_BATCH)
             candidates = tf.cast(lists.features[rows], tf.float32)
-            first = order(candidates, lists.there[rows]).numpy()
+            first = order(candidates, lists.there[rows], fold[rows]).numpy()
             hits = np.take_along_axis(lists.chosen[rows], first, axis=1)
             found[rows] = hits @ gains[: first.shape[1]]
         return float(np.mean(found / ideal))

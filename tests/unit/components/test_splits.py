@@ -21,10 +21,10 @@ def parts(strategy, count, fraction=0.2, late=0.25, seed=1, bounds=None, items=N
 
 @pytest.mark.parametrize(
     ("count", "fraction", "expected"),
-    # floor: 0.8, 1.0, 1.8, 29.0 (28.999999999999996 in floating point), 0.9
-    [(4, 0.2, 0), (5, 0.2, 1), (9, 0.2, 1), (100, 0.29, 29), (1, 0.9, 0)],
+    # 0.4, 0.8, 1.8, 0.5, 28.5 (28.499999999999996 in floating point), and one always stays.
+    [(2, 0.2, 0), (4, 0.2, 1), (9, 0.2, 2), (10, 0.05, 1), (50, 0.57, 29), (1, 0.9, 0)],
 )
-def test_the_share_is_rounded_down_when_it_is_no_whole_number(count, fraction, expected):
+def test_the_share_is_rounded_when_it_is_no_whole_number(count, fraction, expected):
     assert splits.held_out_count(count, fraction) == expected
 
 
