@@ -167,7 +167,7 @@ class CandidateGenerators(tf.Module):
         # Filters may leave too little; what is popular fills up, over the whole catalogue.
         return tf.cond(
             tf.reduce_any(merged.index == 0),
-            lambda: self._topped_up(merged, excluded, allowed),
+            lambda: self._topped_up(merged, excluded, allows),
             lambda: merged,
         )
 
@@ -272,10 +272,13 @@ class CandidateGenerators(tf.Module):
     def _topped_up(self, merged: Merged, excluded: tf.Tensor, allows: Allows | None) -> Merged:
         """Fills what is missing with the most popular items that are left."""
         excluded = tf.concat([excluded, merged.index], axis=1)
+        # What the configuration filters out comes last among the popular; what a request does may
+        # be anywhere.
         number = self._size if allows is None else self._catalogue_size
         index, score = self.popular.top(excluded, tf.constant(number))
-        if allows is not None:
-            index = tf.where(allows(index), index, 0)
+        allowed = self._allowed(allows)
+        if allowed is not None:
+            index = tf.where(allowed(index), index, 0)
         source = tf.where(index > 0, len(self.sources) - 1, NO_SOURCE)
         both = [
             tf.concat(pair, axis=1) for pair in zip(merged, (index, score, source), strict=True)
