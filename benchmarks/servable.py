@@ -36,6 +36,7 @@ ITEMS = 1_000_000
 DIMENSION = 64
 USERS = 2_000
 SEED = 0
+FILE_WIDTH = 120  # characters, where there is no terminal to fit into
 
 
 def pushed_servable(data: Path, folder: Path, overrides: Sequence[str]) -> Path:
@@ -130,6 +131,8 @@ def main(
 ) -> None:
     """Times calls of a servable, and the build of a large one."""
     console = Console()
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
     folder = output or Path(tempfile.mkdtemp(prefix="marquee-servable-"))
     folder.mkdir(parents=True, exist_ok=True)
     console.print(f"Everything is in {folder}", highlight=False)

@@ -72,6 +72,7 @@ def calls_table(calls: Sequence[Times]) -> Table:
         "users",
         "median ms",
         f"p{TAIL_PERCENT} ms",
+        "processor ms",
         "of retrieve",
     )
     for times in calls:
@@ -82,6 +83,7 @@ def calls_table(calls: Sequence[Times]) -> Table:
             f"{times.batch}",
             f"{median:.2f}",
             f"{percentile(times.milliseconds, TAIL_PERCENT):.2f}",
+            f"{statistics.median(times.processor):.2f}",
             f"{median / retrieve:.2f}",
         )
     return table

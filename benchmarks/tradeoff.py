@@ -51,6 +51,7 @@ class Point:
         candidate_recall: of the candidates: what the best ranker of all could reach.
         median_ms: of `recommend` for one user, in process on one core.
         tail_ms: what 99 in 100 of those calls do not exceed.
+        processor_ms: median that the processor worked for `recommend`.
         retrieve_ms: median of `retrieve` for one user.
     """
 
@@ -60,6 +61,7 @@ class Point:
     candidate_recall: float
     median_ms: float
     tail_ms: float
+    processor_ms: float
     retrieve_ms: float
 
 
@@ -193,13 +195,14 @@ def measure(task: Task, servable: Path, number: int, folder: Path) -> Point:
     return Point(number, *quality, *_milliseconds(measure_calls(servable, folder)))
 
 
-def _milliseconds(calls: Sequence[Times]) -> tuple[float, float, float]:
+def _milliseconds(calls: Sequence[Times]) -> tuple[float, float, float, float]:
     recommend = next(
         times for times in calls if (times.name, times.batch) == (contract.RECOMMEND, 1)
     )
     return (
         statistics.median(recommend.milliseconds),
         percentile(recommend.milliseconds, TAIL_PERCENT),
+        statistics.median(recommend.processor),
         median_ms(calls, contract.RETRIEVE, 1),
     )
 
@@ -214,6 +217,7 @@ def table_of(points: Sequence[Point]) -> Table:
         "recall of candidates",
         "recommend ms",
         f"p{TAIL_PERCENT} ms",
+        "processor ms",
         "retrieve ms",
     ):
         table.add_column(name, justify="right", no_wrap=True)
@@ -225,6 +229,7 @@ def table_of(points: Sequence[Point]) -> Table:
             f"{point.candidate_recall:.4f}",
             f"{point.median_ms:.2f}",
             f"{point.tail_ms:.2f}",
+            f"{point.processor_ms:.2f}",
             f"{point.retrieve_ms:.2f}",
         )
     return table

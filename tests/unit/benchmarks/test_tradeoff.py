@@ -12,8 +12,8 @@ from benchmarks.tradeoff import Point, newest, positions, quality_of, run_once, 
 from benchmarks.tradeoff_plot import draw
 
 POINTS = [
-    Point(50, 0.13, 0.25, 0.25, 2.5, 3.5, 1.25),
-    Point(500, 0.14, 0.375, 0.625, 5.0, 6.0, 1.5),
+    Point(50, 0.13, 0.25, 0.25, 2.5, 3.5, 2.25, 1.25),
+    Point(500, 0.14, 0.375, 0.625, 5.0, 6.0, 4.5, 1.5),
 ]
 
 
@@ -63,6 +63,7 @@ def test_each_number_has_a_row_when_shown() -> None:
         "0.6250",
         "5.00",
         "6.00",
+        "4.50",
         "1.50",
     ]
 
