@@ -17,7 +17,7 @@ from models.options import IndexOptions
 DIMENSIONS_PER_BLOCK = 2  # quantised together
 TRAINING_SAMPLE = 250_000  # items that partitions are learned from
 LEAF_MARGIN = 2.0  # leaves differ in size: how many times n they should hold on average
-FEWEST_LEAVES = 0.02  # of all leaves: where the search for fewer starts
+FEWEST_LEAVES = 0.01  # of all leaves: where the search for fewer starts
 LEAST_QUERIES = 64  # that tell how many leaves are enough
 EXACT_QUERIES = 32  # searched for at once, where the whole catalogue is scored
 ANISOTROPIC_THRESHOLD = 0.2  # of unit vectors; Guo et al. 2020, arXiv:1908.10396

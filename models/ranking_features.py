@@ -23,11 +23,13 @@ class RankingContext(NamedTuple):
     """How the scores of a user's candidates lie, which each single score is seen against.
 
     Attributes:
-        ordered: float32 [B, G, C], ascending, padding first.
+        scores: float32 [B, G, C], of the candidates.
+        ordered: float32 [B, G, C], the same ascending, padding first.
         mean: float32 [B, G, 1].
         spread: float32 [B, G, 1], standard deviation, above 0.
     """
 
+    scores: tf.Tensor
     ordered: tf.Tensor
     mean: tf.Tensor
     spread: tf.Tensor
@@ -63,10 +65,10 @@ class RankingFeatures(tf.Module):
         squares = tf.where(there, (scores - mean) ** 2, 0.0)
         spread = tf.sqrt(tf.reduce_sum(squares, axis=2, keepdims=True) / number)
         ordered = tf.sort(tf.where(there, scores, scores.dtype.min), axis=2)
-        return RankingContext(ordered, mean, tf.where(spread > 0.0, spread, 1.0))
+        return RankingContext(scores, ordered, mean, tf.where(spread > 0.0, spread, 1.0))
 
     def of(self, users: Users, index: tf.Tensor, context: RankingContext) -> tf.Tensor:
-        """Returns the features of items.
+        """Returns the features of any items.
 
         Args:
             users: B of them.
@@ -76,8 +78,29 @@ class RankingFeatures(tf.Module):
         Returns:
             float32 [B, N, F].
         """
+        return self._made(users, index, self._generators.scores(users, index), context)
+
+    def of_candidates(
+        self, users: Users, candidates: tf.Tensor, context: RankingContext
+    ) -> tf.Tensor:
+        """Returns the features of the candidates that a context was made of.
+
+        Their scores, which take most of the time, are not computed again.
+
+        Args:
+            users: B of them.
+            candidates: int32 [B, C], 0 pads.
+            context: of the same.
+
+        Returns:
+            float32 [B, C, F].
+        """
+        return self._made(users, candidates, context.scores, context)
+
+    def _made(
+        self, users: Users, index: tf.Tensor, scores: tf.Tensor, context: RankingContext
+    ) -> tf.Tensor:
         rows, number = tf.shape(index)[0], tf.shape(index)[1]
-        scores = self._generators.scores(users, index)
         deviation = (scores - context.mean) / context.spread
         deviation = tf.clip_by_value(deviation, -MOST_DEVIATIONS, MOST_DEVIATIONS)
         place = self._places(scores, context.ordered)

@@ -74,7 +74,7 @@ def ranking_lists(
         users = generators.users(inputs)
         index = generators.retrieve(users, users.seen).index
         context = ranking_features.context(users, index)
-        return index, tf.cast(ranking_features.of(users, index, context), tf.float16)
+        return index, tf.cast(ranking_features.of_candidates(users, index, context), tf.float16)
 
     parts = []
     for rows in _row_slices(len(queries[features.USER_INDEX])):

@@ -126,7 +126,8 @@ class Recommender(tf.Module):
             wishes = Wishes(None, default, default)
         found = self._candidates(users, excluded, wishes.excluded_category)
         context = self._ranking_features.context(users, found.index)
-        score = self._relevance(users, found.index, context)
+        made = self._ranking_features.of_candidates(users, found.index, context)
+        score = self._ranker.relevance(made)
         # Nobody's taste chose a cold user's candidates: they keep their turns.
         size = tf.shape(found.index)[1]
         turn = 1.0 / tf.range(1.0, tf.cast(size, tf.float32) + 1.0)
@@ -157,7 +158,7 @@ class Recommender(tf.Module):
         """
         found = self._candidates(users, excluded, None)
         context = self._ranking_features.context(users, found.index)
-        relevance = self._relevance(users, index, context)
+        relevance = self._ranker.relevance(self._ranking_features.of(users, index, context))
         return tf.where(index > 0, relevance, UNRANKED_SCORE), self.rating(users, index)
 
     def rating(self, users: Users, index: tf.Tensor) -> tf.Tensor:
@@ -209,9 +210,6 @@ class Recommender(tf.Module):
             lambda: self._generators.retrieve(users, excluded, allows, filtered),
             lambda: self._generators.retrieve(users, excluded),
         )
-
-    def _relevance(self, users: Users, index: tf.Tensor, context: Any) -> tf.Tensor:
-        return self._ranker.relevance(self._ranking_features.of(users, index, context))
 
     def _directions(self, index: tf.Tensor) -> tf.Tensor:
         return self._related.directions(index)

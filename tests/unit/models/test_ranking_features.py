@@ -222,3 +222,12 @@ def test_features_are_as_if_alone_when_users_share_a_batch(
     for number, (candidates, items) in enumerate(rows):
         alone = world.of(world.users([[3, 1]]), [candidates], [items])
         np.testing.assert_allclose(found[number], alone[0], atol=1e-6)
+
+
+def test_candidates_have_the_features_of_any_items_when_their_scores_are_known(
+    world: World,
+) -> None:
+    users, candidates = world.users([[3, 5], [2]]), [[1, 4, 6, 0], [6, 1, 5, 4]]
+    context = world.features.context(users, tf.constant(candidates))
+    made = world.features.of_candidates(users, tf.constant(candidates), context).numpy()
+    np.testing.assert_allclose(made, world.of(users, candidates, candidates), rtol=1e-6)
