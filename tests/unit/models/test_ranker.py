@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from pydantic import ValidationError
 
 from models import features
 from models.item_table import ItemTable
@@ -18,6 +19,7 @@ CANDIDATES = tf.constant(
 )
 POSITIONS = tf.constant([1.0, 3.0])
 ITEMS = tf.constant([[1, 2, 3], [24, 0, 7]])
+MEMBERS = 2
 
 Inputs = Callable[[list[list[int]]], dict[str, tf.Tensor]]
 
@@ -25,7 +27,7 @@ Inputs = Callable[[list[list[int]]], dict[str, tf.Tensor]]
 @pytest.fixture
 def make(table: ItemTable) -> Callable[..., Ranker]:
     def run(positions: bool = False) -> Ranker:
-        options = RankingOptions(hidden_units=8)
+        options = RankingOptions(hidden_units=8, members=MEMBERS)
         return Ranker(table, MEAN, SPREAD, 3.25, options, positions)
 
     return run
@@ -48,14 +50,30 @@ def test_all_are_equally_relevant_when_untrained(ranker: Ranker) -> None:
     assert ranker.relevance(CANDIDATES, POSITIONS).numpy().tolist() == [[0.0, 0.0], [0.0, 0.0]]
 
 
-def test_relevance_is_linear_in_scaled_features_when_the_network_says_nothing(
-    ranker: Ranker,
-) -> None:
+def test_relevance_is_the_mean_of_the_opinions_when_members_disagree(ranker: Ranker) -> None:
     ranker.relevance(CANDIDATES, POSITIONS)
-    ranker.linear_head.kernel.assign([[1.0], [10.0], [100.0]])
+    # The hidden layers say nothing yet, so opinions are linear in the scaled features.
+    ranker.members[0].linear.kernel.assign([[1.0], [10.0], [100.0]])
+    ranker.members[1].linear.kernel.assign([[3.0], [10.0], [-100.0]])
     # Scaled: (1, 2, 0) and (0, 0, 2); (-2, 1, -1) and (0, 3, 0).
-    expected = [[21.0, 200.0], [-92.0, 30.0]]
-    assert ranker.relevance(CANDIDATES, POSITIONS).numpy().tolist() == expected
+    opinions = [each.numpy().tolist() for each in ranker.opinions(CANDIDATES, POSITIONS)]
+    assert opinions[0] == [[21.0, 200.0], [-92.0, 30.0]]
+    assert opinions[1] == [[23.0, -200.0], [104.0, 30.0]]
+    assert ranker.relevance(CANDIDATES, POSITIONS).numpy().tolist() == [[22.0, 0.0], [6.0, 30.0]]
+
+
+def test_members_are_unlike_each_other_when_made(ranker: Ranker) -> None:
+    ranker.relevance(CANDIDATES, POSITIONS)
+    assert len(ranker.members) == MEMBERS
+    first, second = (member.hidden.kernel for member in ranker.members)
+    assert np.abs(first - second).max() > 1e-3
+
+
+@pytest.mark.parametrize("members", [1, 0])
+def test_options_are_refused_when_nobody_is_left_to_learn_a_fold(members: int) -> None:
+    message = "members\\n.*greater than or equal to 2"
+    with pytest.raises(ValidationError, match=message):
+        RankingOptions(members=members)
 
 
 def test_relevance_does_not_depend_on_the_other_candidates_when_listed(
@@ -79,13 +97,17 @@ def test_relevance_reads_the_position_when_the_network_has_learned_it(
 
 
 def test_units_are_dropped_when_training_alone(ranker: Ranker, user_inputs: Inputs) -> None:
-    inputs = user_inputs([[1], [2]])
-    randomise(ranker, inputs)
+    randomise(ranker, user_inputs([[1], [2]]))
     tf.random.set_seed(1)
-    served = [ranker.relevance(CANDIDATES, POSITIONS).numpy() for _ in range(2)]
-    np.testing.assert_array_equal(*served)
-    trained = [ranker.relevance(CANDIDATES, POSITIONS, training=True).numpy() for _ in range(8)]
-    assert any(np.abs(each - served[0]).max() > 1e-3 for each in trained)
+
+    def opinions(training: bool) -> Any:
+        return np.stack(ranker.opinions(CANDIDATES, POSITIONS, training=training))
+
+    served = opinions(training=False)
+    np.testing.assert_array_equal(opinions(training=False), served)
+    trained = [opinions(training=True) for _ in range(8)]
+    for member in range(MEMBERS):
+        assert any(np.abs(each[member] - served[member]).max() > 1e-3 for each in trained)
 
 
 def test_rating_is_the_mean_when_the_head_is_untrained(ranker: Ranker, user_inputs: Inputs) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -134,15 +135,12 @@ def test_choices_at_one_position_are_compared_together_when_positions_are_known(
     assert made.comparisons().tolist() == [[0, 2], [0, 4], [2, 0], [2, 1]]
 
 
-def test_lists_of_some_users_are_theirs_when_taken(made: RankingLists) -> None:
-    two = made.of(np.array([2, 0]))
-    assert two.features[:, 0, 0].tolist() == [6, 0]
-    assert two.missed.tolist() == [1, 0]
-    assert two.recall == pytest.approx(5 / 6)
-    assert two.comparisons().tolist() == [[0, 0], [0, 1], [1, 2], [1, 4]]
+def test_recall_counts_the_missed_when_some_chose_nothing_of_theirs(made: RankingLists) -> None:
+    # 2 + 3 are found, 2 + 1 are not.
+    assert made.recall == pytest.approx(5 / 8)
 
 
 def test_recall_is_nothing_when_nobody_chose(made: RankingLists) -> None:
-    one = made.of(np.array([1]))
-    assert one.recall == 0.0
-    assert one.comparisons().shape == (0, 2)
+    nobody = replace(made, chosen=np.zeros_like(made.chosen), missed=np.zeros_like(made.missed))
+    assert nobody.recall == 0.0
+    assert nobody.comparisons().shape == (0, 2)

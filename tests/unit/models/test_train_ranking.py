@@ -18,6 +18,7 @@ from models.validation import VALIDATION_NDCG, VALIDATION_RMSE
 
 USERS, CANDIDATES, WIDTH = 120, 8, 3
 OPTIONS = RankingOptions(
+    members=3,
     hidden_units=8,
     dropout=0.0,
     weight_decay=0.0,
@@ -61,12 +62,18 @@ def best_by(values: Floats) -> npt.NDArray[np.bool_]:
 def train(table: ItemTable, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """Trains the order; returns the ranker and what Keras says of the training."""
 
-    def run(own: RankingLists, positions: bool = False, **changes: Any) -> Any:
+    def run(
+        own: RankingLists,
+        positions: bool = False,
+        prepare: Callable[[Ranker], None] = lambda ranker: None,
+        **changes: Any,
+    ) -> Any:
         seed_everything(SEED)
         options = OPTIONS.model_copy(update=changes)
         width = own.features.shape[2]
         mean, spread = np.zeros(width, np.float32), np.ones(width, np.float32)
         ranker = Ranker(table, mean, spread, 3.0, options, positions)
+        prepare(ranker)
         folder = str(tmp_path_factory.mktemp("logs"))
         return ranker, fit_relevance(ranker, own, options, SEED, folder).history
 
@@ -180,10 +187,61 @@ def test_padding_comes_last_when_validated(train: Callable[..., Any]) -> None:
     assert history[VALIDATION_NDCG] == [pytest.approx(1.0)]
 
 
+def silence(ranker: Ranker) -> None:
+    """Leaves the linear scores alone: the hidden layers get 0, and stay there."""
+    ranker.opinions(tf.zeros([1, 1, ranker.feature_mean.shape[0]]), tf.zeros([1]))
+    for member in ranker.members:
+        member.hidden.kernel.assign(tf.zeros_like(member.hidden.kernel))
+
+
+def told_apart(number: int) -> RankingLists:
+    """Lists of two, the second chosen; each has a feature of its own, which says so."""
+    values = np.zeros([number, 2, number], np.float32)
+    values[np.arange(number), 1, np.arange(number)] = 1.0
+    return lists(values, np.array([[False, True]] * number))
+
+
+def test_a_list_is_learned_by_all_members_but_one_when_trained(train: Callable[..., Any]) -> None:
+    ranker, _ = train(told_apart(12), prepare=silence, max_epochs=2, batch_size=5)
+    # A list's feature is nowhere else, so whoever has a weight for it has learned from that list.
+    learned = np.stack([member.linear.kernel[:, 0] for member in ranker.members]) != 0.0
+    # Two of three members each, and each member leaves out a third of the twelve.
+    assert learned.sum(axis=0).tolist() == [2] * 12
+    assert learned.sum(axis=1).tolist() == [8] * 3
+
+
+def test_lists_are_judged_by_the_member_that_left_them_out_when_validated(
+    train: Callable[..., Any],
+) -> None:
+    own = told_apart(12)
+    ranker, history = train(own, prepare=silence, max_epochs=3)
+    # Who left a list out knows nothing of its feature and leaves the order: the chosen is second.
+    assert history[VALIDATION_NDCG] == [pytest.approx(1.0 / np.log2(3.0))] * 3
+    assert history["loss"][-1] < history["loss"][0]
+    # All together know all.
+    assert relevance(ranker, own.features.astype(np.float32)).argmax(axis=1).tolist() == [1] * 12
+
+
+def test_each_fold_has_its_own_judge_when_members_disagree(train: Callable[..., Any]) -> None:
+    def disagree(ranker: Ranker) -> None:
+        silence(ranker)
+        for number, member in enumerate(ranker.members):
+            member.linear.kernel.assign(tf.one_hot([number], 2, axis=0))
+
+    # The first member puts the first of two on top, the second the second.
+    values = np.stack([np.eye(2, dtype=np.float32)] * 5)
+    own = lists(values, np.array([[True, False]] * 5))
+    _, history = train(own, prepare=disagree, members=2, max_epochs=1, learning_rate=1e-9)
+    # Three of five lists are of the first fold, two of the second.
+    gain = 1.0 / np.log2(3.0)
+    assert history[VALIDATION_NDCG] == [pytest.approx((3.0 + 2.0 * gain) / 5.0)]
+
+
 def test_one_user_is_enough_when_there_is_no_other(train: Callable[..., Any]) -> None:
     values = noise()[:1]
-    _, history = train(lists(values, best_by(values[:, :, 1])))
-    assert max(history[VALIDATION_NDCG]) == pytest.approx(1.0)
+    ranker, _ = train(lists(values, best_by(values[:, :, 1])), learning_rate=0.1)
+    # All members learn from it but the one that it is the fold of, who judges without.
+    assert relevance(ranker, values).argmax() == values[0, :, 1].argmax()
 
 
 def test_training_is_refused_when_nobodys_choice_is_a_candidate(train: Callable[..., Any]) -> None:
