@@ -21,12 +21,17 @@ from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_p
 from components.example_dataset import example_dataset
 from components.example_files import split_folder
 from models import contract, features
+from models.item_facts import recommendable
+from models.options import RerankingOptions
 from models.progress import report
+from models.raw_data import read_catalogue
 from models.requests import predict_request
 
+DEFAULT_RERANKING = RerankingOptions()
 _BATCH = 2  # rows of a signature's probe
 _REPORT_EVERY = 10  # users
 _MESSAGES_A_CHECK = 3
+_FILTERED = "nothing filtered"
 # The server is on this machine: a proxy that the environment names must not be asked for it.
 LOOPBACK_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.enable_http_proxy", 0))
 _LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
@@ -42,11 +47,21 @@ class CanaryUser:
 
 @dataclass(frozen=True)
 class CanaryData:
-    """What requests are made of: users, serialized query Examples, and ids of catalogue items."""
+    """What requests are made of, and what answers are held to.
+
+    Attributes:
+        users: to ask for.
+        queries: serialized Examples.
+        item_ids: of catalogue items that the configuration's filters let pass.
+        filtered: ids of all catalogue items that they do not.
+        ordered: whether scores descend, as they do unless diversity or a cap made the order.
+    """
 
     users: list[CanaryUser]
     queries: list[bytes]
     item_ids: list[str]
+    filtered: frozenset[str] = frozenset()
+    ordered: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,14 +105,18 @@ class ServerLostError(Exception):
     """The server crashed or hangs: asking on is pointless."""
 
 
-def read_canary_data(examples_dir: Path, users: int, max_k: int) -> CanaryData:
+def read_canary_data(
+    examples_dir: Path, users: int, max_k: int, reranking: RerankingOptions = DEFAULT_RERANKING
+) -> CanaryData:
     """Reads what requests are made of from an examples artifact.
 
     Args:
         examples_dir: with the splits users, queries and items; a missing one is read as empty.
         users: how many users to read; the first ones.
-        max_k: length of the longest list to ask for. Of the catalogue as many items are read as
-            leave each user with so many that they have not seen, or all where there are fewer.
+        max_k: length of the longest list to ask for. Of the items that pass the filters as many are
+            kept as leave each user with so many that they have not seen, or all where there are
+            fewer.
+        reranking: what the model was built with: its filters, and what makes its order.
     """
     found = []
     for record in _read_split(examples_dir, features.USERS_SPLIT, users):
@@ -106,15 +125,24 @@ def read_canary_data(examples_dir: Path, users: int, max_k: int) -> CanaryData:
         user_id = values[features.USER_ID].bytes_list.value[0].decode()
         found.append(CanaryUser(user_id, frozenset(seen)))
     enough = max_k + max((len(user.seen) for user in found), default=0)
-    items = [
-        tf.train.Example.FromString(record).features.feature[features.ITEM_ID]
-        for record in _read_split(examples_dir, features.ITEMS_SPLIT, enough)
-    ]
+    passing, filtered = _read_items(examples_dir, reranking)
     return CanaryData(
         users=found,
         queries=_read_split(examples_dir, features.QUERIES_SPLIT, _BATCH),
-        item_ids=[item.bytes_list.value[0].decode() for item in items],
+        item_ids=passing[:enough],
+        filtered=frozenset(filtered),
+        ordered=reranking.diversity == 0.0 and reranking.category_cap is None,
     )
+
+
+def _read_items(examples_dir: Path, reranking: RerankingOptions) -> tuple[list[str], list[str]]:
+    """Returns the ids of items that pass the filters, and of those that do not."""
+    folder = Path(split_folder(str(examples_dir), features.ITEMS_SPLIT))
+    items = list(read_catalogue(str(folder)).values()) if folder.is_dir() else []
+    ids: dict[bool, list[str]] = {True: [], False: []}
+    for item, passes in zip(items, recommendable(items, reranking)[1:].tolist(), strict=True):
+        ids[passes].append(item.item_id.decode())
+    return ids[True], ids[False]
 
 
 def _read_split(examples_dir: Path, split: str, limit: int) -> list[bytes]:
@@ -123,7 +151,13 @@ def _read_split(examples_dir: Path, split: str, limit: int) -> list[bytes]:
 
 
 def list_problems(
-    user: CanaryUser, item_ids: Sequence[str], scores: Sequence[float], k: int, known: set[str]
+    user: CanaryUser,
+    item_ids: Sequence[str],
+    scores: Sequence[float],
+    k: int,
+    known: set[str],
+    filtered: frozenset[str] = frozenset(),
+    ordered: bool = True,
 ) -> dict[str, list[str]]:
     """Judges one recommended list.
 
@@ -132,8 +166,10 @@ def list_problems(
         item_ids: as answered, "" pads.
         scores: one an item id.
         k: how many were asked for.
-        known: items that certainly are in the catalogue: a list may be shorter than k only where
+        known: items that certainly may be recommended: a list may be shorter than k only where
             each of them is in the list or has been seen.
+        filtered: items that must not be recommended to anyone.
+        ordered: whether scores must descend; else they are not looked at for it.
 
     Returns:
         Check name to what is wrong, with an entry for each check, empty where nothing is.
@@ -141,10 +177,10 @@ def list_problems(
     who = f"user {user.user_id!r}"
     items = [item_id for item_id in item_ids if item_id]
     values = list(scores)[: len(items)]
-    problems: dict[str, list[str]] = {
-        name: []
-        for name in ("full lists", "unique items", "nothing seen", "finite scores", "sorted")
-    }
+    checks = ("full lists", "unique items", "nothing seen", _FILTERED, "finite scores")
+    problems: dict[str, list[str]] = {name: [] for name in checks}
+    if ordered:
+        problems["sorted"] = []
     if len(item_ids) != k or len(scores) != k:
         problems["full lists"].append(
             f"{who} must get {k} entries. Received: {len(item_ids)} ids, {len(scores)} scores"
@@ -159,11 +195,17 @@ def list_problems(
     problems["unique items"] += [f"{who} gets {item_id!r} more than once" for item_id in twice]
     seen = [item_id for item_id in items if item_id in user.seen]
     problems["nothing seen"] += [f"{who} has already seen {item_id!r}" for item_id in seen]
+    problems[_FILTERED] += _filtered_problems(who, items, filtered)
     if not all(math.isfinite(value) for value in values):
         problems["finite scores"].append(f"{who} gets scores {values}")
-    elif any(left < right for left, right in zip(values, values[1:], strict=False)):
+    elif ordered and any(left < right for left, right in zip(values, values[1:], strict=False)):
         problems["sorted"].append(f"{who} gets scores that increase: {values}")
     return problems
+
+
+def _filtered_problems(who: str, item_ids: Iterable[str], filtered: frozenset[str]) -> list[str]:
+    forbidden = sorted(filtered.intersection(item_ids))
+    return [f"{who} gets {item_id!r}, which the filters keep out" for item_id in forbidden]
 
 
 class Canary:
@@ -180,12 +222,11 @@ class Canary:
             timeout_s: how long one request may take before the server counts as hanging.
         """
         self._target = target
-        self._users = data.users
-        self._queries = data.queries
+        self._data = data
         self._k = k
         self._max_k = max_k
         self._timeout_s = timeout_s
-        self._known = set(data.item_ids)
+        self._known = set(data.item_ids)  # to be recommendable
 
     def replay(self) -> CanaryResult:
         """Asks everything, and stops early only where the server is lost."""
@@ -204,7 +245,7 @@ class Canary:
     def _ask_for_users(
         self, stub: prediction_service_pb2_grpc.PredictionServiceStub, result: CanaryResult
     ) -> None:
-        users = [*self._users, CanaryUser("", frozenset())]  # the last one is unknown
+        users = [*self._data.users, CanaryUser("", frozenset())]  # the last one is unknown
         answers = []
         for number, user in enumerate(users, start=1):
             for k in (self._k, self._max_k):
@@ -214,9 +255,13 @@ class Canary:
             if number % _REPORT_EVERY == 0 or number == len(users):
                 report(f"serving gate: asked for {number} of {len(users)} users")
         for _, _, item_ids, _ in answers:
-            self._known.update(item_id for item_id in item_ids if item_id)
+            self._known.update(item_ids)
+        # What slipped past the filters into one list must not count as missing in the others.
+        self._known -= self._data.filtered | {""}
         for user, k, item_ids, scores in answers:
-            found = list_problems(user, item_ids, scores, k, self._known)
+            found = list_problems(
+                user, item_ids, scores, k, self._known, self._data.filtered, self._data.ordered
+            )
             for check, problems in found.items():
                 result.note(check, problems)
 
@@ -248,7 +293,7 @@ class Canary:
         self, stub: prediction_service_pb2_grpc.PredictionServiceStub, result: CanaryResult
     ) -> None:
         for k in (0, self._max_k + 1):
-            inputs = {contract.USER_ID: [self._users[0].user_id], contract.K: np.int32(k)}
+            inputs = {contract.USER_ID: [self._data.users[0].user_id], contract.K: np.int32(k)}
             answer = "an answer"
             try:
                 self._predict(stub, contract.RECOMMEND, inputs)
@@ -275,6 +320,14 @@ class Canary:
                 if value.dtype.kind == "f" and not np.isfinite(value).all():
                     result.note(check, [f"{key} must be finite. Received: {value.tolist()}"])
             result.note(check, [])
+            if contract.ITEM_ID in outputs:
+                listed = [
+                    value.decode(errors="replace")
+                    for value in outputs[contract.ITEM_ID].ravel().tolist()
+                    if isinstance(value, bytes)
+                ]
+                found = _filtered_problems(f"a request to {name}", listed, self._data.filtered)
+                result.note(_FILTERED, found)
 
     def _signatures(
         self, stub: prediction_service_pb2_grpc.PredictionServiceStub
@@ -300,9 +353,9 @@ class Canary:
         if name == contract.K:
             values = [self._k]
         elif name == contract.USER_ID:
-            values = [user.user_id.encode() for user in self._users]
+            values = [user.user_id.encode() for user in self._data.users]
         elif name == contract.EXAMPLES:
-            values = list(self._queries) or [b""]
+            values = list(self._data.queries) or [b""]
         elif name in (contract.ITEM_ID, contract.HISTORY_ITEM_ID, contract.EXCLUDE_ITEM_ID):
             values = [item_id.encode() for item_id in sorted(self._known)] or [b""]
         elif dtype == tf.string:

@@ -29,6 +29,7 @@ from components.canary import (
 )
 from components.errors import GateError
 from models.contract import MODEL_NAME
+from models.options import RerankingOptions
 
 REPORT_FILE = "report.json"
 SERVER_LOG_FILE = "server.log"
@@ -74,6 +75,7 @@ def judge(
     canary_users: int,
     k: int,
     max_k: int,
+    reranking: RerankingOptions,
     start_timeout_s: float,
     request_timeout_s: float,
 ) -> GateResult:
@@ -86,6 +88,7 @@ def judge(
         canary_users: how many users to ask for.
         k: length of the lists whose latency is measured.
         max_k: length of the longest list that the model offers, which is asked for too.
+        reranking: what the model was built with: what its lists may hold, and in which order.
         start_timeout_s: how long start and load may take.
         request_timeout_s: how long a request may take.
 
@@ -95,7 +98,7 @@ def judge(
     Raises:
         GateError: if there is no user to ask for.
     """
-    data = read_canary_data(examples_dir, canary_users, max_k)
+    data = read_canary_data(examples_dir, canary_users, max_k, reranking)
     if not data.users:
         raise GateError(
             f"ServingGate needs at least one user with canary_users >= 1. Received: "
@@ -128,6 +131,7 @@ def ServingGate(  # noqa: N802  components are named like classes
     report: OutputArtifact[GateReport],
     fingerprint: Parameter[str],
     max_k: Parameter[int],
+    reranking_json: Parameter[str],
     canary_users: Parameter[int] = 50,
     k: Parameter[int] = 10,
     start_timeout_s: Parameter[int] = 300,
@@ -145,6 +149,7 @@ def ServingGate(  # noqa: N802  components are named like classes
         canary_users: how many users to ask for.
         k: length of the lists whose latency is measured.
         max_k: length of the longest list that the model offers, which is asked for too.
+        reranking_json: RerankingOptions that the model was built with.
         start_timeout_s: how long the server may take to load the model.
         request_timeout_s: how long a request may take.
     """
@@ -157,6 +162,7 @@ def ServingGate(  # noqa: N802  components are named like classes
         canary_users=canary_users,
         k=k,
         max_k=max_k,
+        reranking=RerankingOptions.model_validate_json(reranking_json),
         start_timeout_s=start_timeout_s,
         request_timeout_s=request_timeout_s,
     )

@@ -201,6 +201,7 @@ def _gate_nodes(
         canary_users=config.canary.users,
         start_timeout_s=config.canary.start_timeout_s,
         max_k=config.serving.max_k,
+        reranking_json=config.reranking.model_dump_json(),
         fingerprint=run.code_fingerprint,
     )
     pusher = tfx.components.Pusher(

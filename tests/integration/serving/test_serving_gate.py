@@ -13,6 +13,7 @@ from tfx.types import standard_artifacts
 from components.artifacts import GateReport
 from components.canary import Canary, CanaryData, CanaryUser
 from components.serving_gate import ServingGate, judge
+from models.options import RerankingOptions
 from models.progress import PROGRESS_LOGGER
 from serving.client import RecommenderClient
 from serving.server import ModelServer
@@ -22,6 +23,9 @@ _MAX_K = 50  # as the toy has it
 _ITEMS = [f"i{number:02d}" for number in range(30)]
 # The last one has seen the whole catalogue.
 _USERS = [CanaryUser(f"u{n}", frozenset(_ITEMS[:n])) for n in (0, 1, 2, 30)]
+
+
+_DATA = CanaryData(_USERS, [b""], _ITEMS)
 
 
 @pytest.fixture
@@ -39,16 +43,15 @@ def examples(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def replay(toy_model: Callable[[str], Path], tmp_path: Path) -> Callable[[str], dict[str, str]]:
+def replay(toy_model: Callable[[str], Path], tmp_path: Path) -> Callable[..., dict[str, str]]:
     """Replays the canary against a flawed toy; returns the message of each failed check."""
 
-    def replay(flaw: str) -> dict[str, str]:
+    def replay(flaw: str, data: CanaryData = _DATA) -> dict[str, str]:
         (tmp_path / "1").symlink_to(toy_model(flaw))
         with ModelServer(tmp_path, port=0, poll_interval_s=0.1) as server:
             target = f"127.0.0.1:{server.port}"
             with RecommenderClient(target) as client:
                 client.wait_until_ready(30.0)
-            data = CanaryData(_USERS, [b""], _ITEMS)
             checks = Canary(target, data, 10, _MAX_K, 10.0).replay().checks()
         return {check.name: check.message for check in checks if not check.passed}
 
@@ -84,6 +87,20 @@ def test_the_right_check_fails_when_model_has_a_flaw(
     assert set(failed) <= {check, "k=51 is refused"} | related.get(flaw, set())
 
 
+def test_each_signature_is_looked_at_when_a_filtered_item_is_listed(
+    replay: Callable[..., dict[str, str]],
+) -> None:
+    # Who has seen every item gets none, so that only the unknown user's two lists hold the item,
+    # and of the probes, which ask for the one who has, that of related items.
+    data = CanaryData(_USERS[-1:], [b""], _ITEMS, filtered=frozenset({"i02"}))
+    told = "{} gets 'i02', which the filters keep out".format
+    assert replay("", data) == {
+        "nothing filtered": "; ".join(
+            [told("user ''"), told("user ''"), told("a request to similar_items")]
+        )
+    }
+
+
 def test_scores_are_refused_when_they_are_no_numbers(
     replay: Callable[[str], dict[str, str]],
 ) -> None:
@@ -108,6 +125,7 @@ def _run_component(model: Path, examples: Path, folder: Path, **options: Any) ->
     options = {
         "fingerprint": "",
         "max_k": _MAX_K,
+        "reranking_json": "{}",
         "canary_users": 50,
         "k": 10,
         "start_timeout_s": 60,
@@ -143,6 +161,57 @@ def test_model_is_blessed_when_it_is_sound(
     assert (tmp_path / "blessing" / "INFRA_BLESSED").exists()
 
 
+def _write_items(examples: Path, number: int, flagged: set[int]) -> None:
+    """Writes items i00, i01 ..., some of them marked."""
+    folder = examples / "Split-items"
+    folder.mkdir()
+    with tf.io.TFRecordWriter(str(folder / "data.gz"), "GZIP") as writer:
+        for item in range(number):
+            example = tf.train.Example()
+            values = example.features.feature
+            values["item_id"].bytes_list.value.append(b"i%02d" % item)
+            values["item_interaction_count"].float_list.value.append(0.0)
+            values["item_flag"].bytes_list.value.extend([b"adult"] if item in flagged else [])
+            writer.write(example.SerializeToString())
+
+
+def _failed(report: dict[str, Any]) -> dict[str, str]:
+    return {check["name"]: check["message"] for check in report["checks"] if not check["passed"]}
+
+
+def test_model_is_blessed_when_filters_keep_out_what_its_lists_lack(
+    toy_model: Callable[[str], Path], examples: Path, tmp_path: Path
+) -> None:
+    # The toy knows the first 30 of 40 items: with lists of 50, each of the others is missed.
+    _write_items(examples, 40, set(range(30, 40)))
+    excluding = RerankingOptions(exclude_flags=("adult",)).model_dump_json()
+    _, report = _run_component(toy_model(""), examples, tmp_path, reranking_json=excluding)
+    assert _failed(report) == {}
+    (tmp_path / "without").mkdir()
+    _, report = _run_component(toy_model(""), examples, tmp_path / "without")
+    assert "although 'i30' is left" in _failed(report)["full lists"]
+
+
+def test_model_is_refused_when_a_filtered_item_is_listed(
+    toy_model: Callable[[str], Path], examples: Path, tmp_path: Path
+) -> None:
+    _write_items(examples, 30, {2})
+    excluding = RerankingOptions(exclude_flags=("adult",)).model_dump_json()
+    _, report = _run_component(toy_model(""), examples, tmp_path, reranking_json=excluding)
+    failed = _failed(report)
+    assert list(failed) == ["nothing filtered"]
+    assert "user 'u0' gets 'i02', which the filters keep out" in failed["nothing filtered"]
+
+
+def test_increasing_scores_pass_when_diversity_makes_the_order(
+    toy_model: Callable[[str], Path], examples: Path, tmp_path: Path
+) -> None:
+    diverse = RerankingOptions(diversity=0.3).model_dump_json()
+    _, report = _run_component(toy_model("increasing"), examples, tmp_path, reranking_json=diverse)
+    assert report["verdict"] == "blessed", report
+    assert "sorted" not in {check["name"] for check in report["checks"]}
+
+
 @pytest.mark.parametrize(
     ("flaw", "code"), [("crash", "UNAVAILABLE"), ("hang", "DEADLINE_EXCEEDED")]
 )
@@ -153,8 +222,7 @@ def test_model_is_refused_when_server_is_lost(
         toy_model(flaw), examples, tmp_path, request_timeout_s=3 if flaw == "hang" else 20
     )
     assert report["verdict"] == "refused"
-    failed = {check["name"]: check["message"] for check in report["checks"] if not check["passed"]}
-    assert failed["server survives"].startswith(f"recommend: {code}")
+    assert _failed(report)["server survives"].startswith(f"recommend: {code}")
     assert blessing.get_int_custom_property("blessed") == 0
     assert (tmp_path / "blessing" / "INFRA_NOT_BLESSED").exists()
 
@@ -170,6 +238,7 @@ def test_reason_is_told_when_model_cannot_be_loaded(examples: Path, tmp_path: Pa
         canary_users=5,
         k=10,
         max_k=_MAX_K,
+        reranking=RerankingOptions(),
         start_timeout_s=60.0,
         request_timeout_s=5.0,
     )
@@ -187,6 +256,7 @@ def test_model_is_refused_when_server_is_too_slow(
         canary_users=5,
         k=10,
         max_k=_MAX_K,
+        reranking=RerankingOptions(),
         start_timeout_s=0.5,
         request_timeout_s=5.0,
     )

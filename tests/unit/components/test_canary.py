@@ -11,8 +11,10 @@ from components.canary import (
     read_canary_data,
     report_checks,
 )
+from models.options import RerankingOptions
 
 _USER = CanaryUser("u", frozenset({"s1", "s2"}))
+_FLAGGED = RerankingOptions(exclude_flags=("adult",))
 
 
 def _failed(
@@ -31,6 +33,8 @@ def _write_split(folder: Path, split: str, examples: list[dict[str, list[bytes]]
             example = tf.train.Example()
             for name, value in values.items():
                 example.features.feature[name].bytes_list.value.extend(value)
+            if split == "items":
+                example.features.feature["item_interaction_count"].float_list.value.append(0.0)
             writer.write(example.SerializeToString())
 
 
@@ -67,6 +71,26 @@ def test_one_check_fails_when_list_has_one_flaw(
     failed = _failed(item_ids, scores, {"a", "b"})
     assert list(failed) == [check]
     assert message in failed[check]
+
+
+def test_order_is_not_looked_at_when_something_else_than_scores_made_it() -> None:
+    problems = list_problems(_USER, ["a", "b", "c"], [0.9, 0.7, 0.8], 3, set(), ordered=False)
+    assert "sorted" not in problems
+    assert not any(problems.values())
+
+
+def test_a_list_that_is_not_ordered_fails_when_its_scores_are_no_numbers() -> None:
+    nan = float("nan")
+    problems = list_problems(_USER, ["a", "b", "c"], [0.9, nan, 0.8], 3, set(), ordered=False)
+    assert [check for check, found in problems.items() if found] == ["finite scores"]
+
+
+def test_one_check_fails_when_a_filtered_item_is_listed() -> None:
+    forbidden = frozenset({"b", "x"})
+    problems = list_problems(_USER, ["a", "b", "c"], [0.9, 0.8, 0.7], 3, set(), forbidden)
+    assert {check: found for check, found in problems.items() if found} == {
+        "nothing filtered": ["user 'u' gets 'b', which the filters keep out"]
+    }
 
 
 def test_checks_tell_the_first_problems_when_there_are_many() -> None:
@@ -108,6 +132,57 @@ def test_enough_items_are_read_when_a_history_is_long(tmp_path: Path) -> None:
     assert read_canary_data(tmp_path, 1, 3).item_ids == [f"i{number}" for number in range(10)]
 
 
+def _flagged_catalogue(folder: Path, number: int) -> None:
+    """Writes items i0, i1 ..., of which the odd ones are marked."""
+    items = [
+        {"item_id": [b"i%d" % n], "item_flag": [b"adult"] if n % 2 else []} for n in range(number)
+    ]
+    _write_split(folder, "items", items)
+
+
+def test_items_that_the_filters_keep_out_are_told_apart_when_there_are_filters(
+    tmp_path: Path,
+) -> None:
+    _flagged_catalogue(tmp_path, 5)
+    data = read_canary_data(tmp_path, 1, 10, _FLAGGED)
+    assert (data.item_ids, data.filtered) == (["i0", "i2", "i4"], frozenset({"i1", "i3"}))
+
+
+def test_every_filtered_item_is_known_when_few_others_are_enough(tmp_path: Path) -> None:
+    _flagged_catalogue(tmp_path, 20)
+    data = read_canary_data(tmp_path, 1, 2, _FLAGGED)
+    # Two items are enough for a list of two that nobody has seen anything of; that none of the ten
+    # odd items is listed can be said of all.
+    assert data.item_ids == ["i0", "i2"]
+    assert len(data.filtered) == 10
+
+
+def test_short_list_is_full_when_filters_keep_the_rest_out(tmp_path: Path) -> None:
+    _flagged_catalogue(tmp_path, 3)
+    data = read_canary_data(tmp_path, 1, 3, _FLAGGED)
+    # Of i0, i1 and i2 the filters keep i1 out.
+    answer = list_problems(
+        _USER, ["i0", "i2", ""], [0.9, 0.8, 0.0], 3, set(data.item_ids), data.filtered
+    )
+    assert not any(answer.values())
+
+
+@pytest.mark.parametrize(
+    ("reranking", "ordered"),
+    [
+        (RerankingOptions(), True),
+        (RerankingOptions(freshness=0.5, popularity_penalty=0.5), True),
+        (RerankingOptions(diversity=0.1), False),
+        (RerankingOptions(category_cap=2), False),
+    ],
+)
+def test_order_is_expected_when_only_scores_make_it(
+    tmp_path: Path, reranking: RerankingOptions, ordered: bool
+) -> None:
+    assert read_canary_data(tmp_path, 1, 10, reranking).ordered is ordered
+
+
 def test_data_is_empty_when_splits_are_missing(tmp_path: Path) -> None:
     data = read_canary_data(tmp_path, 2, 10)
     assert (data.users, data.queries, data.item_ids) == ([], [], [])
+    assert data.filtered == frozenset()

@@ -7,6 +7,7 @@ from tfx.types.standard_artifacts import InfraBlessing
 from components.canary import Check
 from components.errors import GateError
 from components.serving_gate import GateResult, bless, judge
+from models.options import RerankingOptions
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,7 @@ def test_gate_fails_when_there_is_nobody_to_ask_for(tmp_path: Path) -> None:
             canary_users=5,
             k=10,
             max_k=50,
+            reranking=RerankingOptions(),
             start_timeout_s=1.0,
             request_timeout_s=1.0,
         )

@@ -101,7 +101,7 @@ def test_pushes_only_behind_both_gates_when_nodes_run_as_soon_as_they_can() -> N
         ("transform.category_slots=8", {"Transform"}),
         # The ranker learns from what an index of the same kind returns.
         ("index.kind=brute_force", {"RankingTrainer", "ServableBuilder"}),
-        ("reranking.diversity=0.5", {"ServableBuilder"}),
+        ("reranking.diversity=0.5", {"ServableBuilder", "ServingGate"}),
         ("serving.candidates=600", {"RankingTrainer", "ServableBuilder"}),
         ("serving.max_k=100", {"ServableBuilder", "ServingGate"}),
         ("gate.min_lift=null", {"Evaluator"}),
