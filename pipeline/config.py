@@ -175,19 +175,32 @@ def _set(tree: dict[str, Any], override: str) -> None:
     tree[key] = value
 
 
+def _split_at_kind(
+    location: tuple[str | int, ...],
+) -> tuple[tuple[str | int, ...], str, tuple[str | int, ...]]:
+    """Returns what pydantic has before and after the kind of a family, and the kind, "" for none.
+
+    Pydantic names the member of a union, which no one writes into a configuration.
+    """
+    for place in (1, 3):
+        section, rest = location[:place], location[place:]
+        holds_family = section == ("retrieval",) or section[:2] == ("candidates", "beside")
+        if holds_family and rest and rest[0] in FAMILIES:
+            return section, str(rest[0]), rest[1:]
+    return location, "", ()
+
+
 def _key(location: tuple[str | int, ...]) -> str:
-    parts = [str(part) for part in location]
-    if parts[:1] == ["retrieval"] and parts[1:2] and parts[1] in FAMILIES:
-        # Pydantic names the member of the union, which no one writes into a configuration.
-        del parts[1]
-    return ".".join(parts)
+    before, _, after = _split_at_kind(location)
+    return ".".join(str(part) for part in (*before, *after))
 
 
 def _known_keys(location: tuple[str | int, ...]) -> str:
     """What to say after "is no known key": the keys of a family, where the key is one's."""
-    if location[:1] == ("retrieval",) and len(location) == 3:
-        keys = FAMILIES[str(location[1])].model_fields
-        return f" of kind {location[1]}, which has {', '.join(keys)}; see docs/models.md"
+    _, kind, after = _split_at_kind(location)
+    if len(after) == 1:
+        keys = FAMILIES[kind].model_fields
+        return f" of kind {kind}, which has {', '.join(keys)}; see docs/models.md"
     return "; see docs/configuration.md"
 
 

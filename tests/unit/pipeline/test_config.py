@@ -184,6 +184,26 @@ def test_takes_the_keys_of_the_kind_when_another_family_is_chosen() -> None:
     assert "regularization, max_items, embedding_dimension; see docs/models.md" in message
 
 
+@pytest.mark.parametrize(
+    ("beside", "message"),
+    [
+        (
+            "[{kind: ease, bla: 1}]",
+            "candidates.beside.0.bla is no known key of kind ease, which has kind, ",
+        ),
+        ("[{kind: item_knn}, {kind: ease, max_items: 0}]", "candidates.beside.1.max_items: Input"),
+        ("[{kind: eas}]", "candidates.beside.0.kind: kind must be one of two_tower, softmax,"),
+        ("[{bla: 1}]", "candidates.beside.0.bla is no known key of kind two_tower, which has"),
+        ("[{negatives: {drawn: 0}}]", "candidates.beside.0.negatives.drawn: Input"),
+        ("[{negatives: {bla: 0}}]", "candidates.beside.0.negatives.bla is no known key; see docs/"),
+    ],
+)
+def test_names_the_key_as_it_is_written_when_a_family_beside_is_wrong(
+    beside: str, message: str
+) -> None:
+    assert f"configuration: {message}" in one_line(None, f"candidates.beside={beside}")
+
+
 @pytest.mark.parametrize("kind", ["rating_factorization", "binary_factorization"])
 def test_refuses_a_family_that_needs_ratings_when_there_are_none(tmp_path: Path, kind: str) -> None:
     columns = "{user: listener, item: song, timestamp: when}"
