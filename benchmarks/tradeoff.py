@@ -25,7 +25,7 @@ from benchmarks.one_core import Times
 from benchmarks.processes import BenchmarkError, check_run, run_command, run_watched
 from benchmarks.quality import Task, make_task
 from benchmarks.servable import measure_calls
-from benchmarks.servable_results import TAIL_PERCENT, median_ms, percentile
+from benchmarks.servable_results import TAIL_PERCENT, percentile
 from benchmarks.tradeoff_plot import draw
 from components.errors import MarqueeError
 from models import contract
@@ -52,7 +52,7 @@ class Point:
         median_ms: of `recommend` for one user, in process on one core.
         tail_ms: what 99 in 100 of those calls do not exceed.
         processor_ms: median that the processor worked for `recommend`.
-        retrieve_ms: median of `retrieve` for one user.
+        retrieve_ms: median that the processor worked for `retrieve`.
     """
 
     candidates: int
@@ -196,14 +196,15 @@ def measure(task: Task, servable: Path, number: int, folder: Path) -> Point:
 
 
 def _milliseconds(calls: Sequence[Times]) -> tuple[float, float, float, float]:
-    recommend = next(
-        times for times in calls if (times.name, times.batch) == (contract.RECOMMEND, 1)
+    recommend, retrieve = (
+        next(times for times in calls if (times.name, times.batch) == (name, 1))
+        for name in (contract.RECOMMEND, contract.RETRIEVE)
     )
     return (
         statistics.median(recommend.milliseconds),
         percentile(recommend.milliseconds, TAIL_PERCENT),
         statistics.median(recommend.processor),
-        median_ms(calls, contract.RETRIEVE, 1),
+        statistics.median(retrieve.processor),
     )
 
 
@@ -218,7 +219,7 @@ def table_of(points: Sequence[Point]) -> Table:
         "recommend ms",
         f"p{TAIL_PERCENT} ms",
         "processor ms",
-        "retrieve ms",
+        "retrieve processor ms",
     ):
         table.add_column(name, justify="right", no_wrap=True)
     for point in points:
@@ -242,7 +243,7 @@ def print_points(console: Console, task: Task, points: Sequence[Point]) -> None:
         f"{task.test.shape[1]} items; each user's last 20 %"
     )
     console.print(table_of(points))
-    console.print("ms: median for one user in process, on one core; a list of 10")
+    console.print("ms: medians for one user in process, on one core; a list of 10")
 
 
 def run_once(

@@ -32,8 +32,8 @@ def draw(points: "Sequence[Point]", file: Path) -> None:
         order.set_ylabel("nDCG@10")
         _lines(recall, points, {"candidates": "candidate_recall", "first 100": "recall_at_100"})
         recall.set_ylabel("recall")
-        _lines(time, points, {"recommend": "median_ms", "retrieve": "retrieve_ms"})
-        time.set_ylabel("ms for one user, one core")
+        _lines(time, points, {"recommend": "processor_ms", "retrieve": "retrieve_ms"})
+        time.set_ylabel("processor ms for one user")
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
         pyplot.close(figure)
 
