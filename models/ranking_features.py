@@ -85,7 +85,7 @@ class RankingFeatures(tf.Module):
     ) -> tf.Tensor:
         """Returns the features of the candidates that a context was made of.
 
-        Their scores, which take most of the time, are not computed again.
+        Their scores, which take long, are not computed again.
 
         Args:
             users: B of them.
