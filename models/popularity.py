@@ -5,6 +5,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from models.membership import is_member
+from models.ties import tie_order
 
 
 class PopularItems(tf.Module):
@@ -30,8 +31,7 @@ class PopularItems(tf.Module):
                 "counts must be one-dimensional with a value for each item. "
                 f"Received shape: {values.shape}. Give the whole catalogue."
             )
-        # Stable, so that equally popular items keep the catalogue's order in each run.
-        order = np.argsort(-values, kind="stable")
+        order = np.lexsort((tie_order(len(values)), -values))
         self._size = len(values)
         # Variables: a large constant would be written into the graph.
         self._index = tf.Variable((order + 1).astype(np.int32), trainable=False)

@@ -59,7 +59,7 @@ class RelevanceTraining(_Training):
             number = tf.reduce_sum(tf.cast(chosen, tf.float32))
             nats = tf.reduce_sum(listwise_softmax(logits, chosen, batch[OFFERED]))
             losses.append(tf.math.divide_no_nan(nats, number))
-        return tf.add_n(losses) / len(losses) + tf.add_n(self.ranker.losses)
+        return (tf.add_n(losses) + tf.add_n(self.ranker.losses)) / len(losses)
 
 
 class RatingTraining(_Training):

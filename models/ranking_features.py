@@ -53,7 +53,7 @@ class RankingFeatures(tf.Module):
         own = [mean_rating, np.log1p(multi_hot.sum(axis=1))]
         columns = np.concatenate([np.stack(own, axis=1), numeric], axis=1)
         self._items = tf.Variable(columns.astype(np.float32), trainable=False, name="items")
-        self._categories = tf.Variable(multi_hot, trainable=False, name="categories")
+        self.categories = tf.Variable(multi_hot, trainable=False, name="categories")
         self._generator_count = len(generators.score_names)
 
     def context(self, users: Users, candidates: tf.Tensor) -> RankingContext:
@@ -138,7 +138,7 @@ class RankingFeatures(tf.Module):
             ],
             axis=2,
         )
-        categories = tf.gather(self._categories, index)
+        categories = tf.gather(self.categories, index)
         number = tf.reduce_sum(categories, axis=2, keepdims=True)
         return tf.math.divide_no_nan(tf.matmul(categories, profile), number)
 

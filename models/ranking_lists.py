@@ -19,6 +19,7 @@ from models.transformed_data import Columns
 
 USERS_AT_ONCE = 64
 NO_POSITION = 0.0
+LARGEST = 60_000.0  # of a feature: beyond it half precision knows only infinity
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def ranking_lists(
         users = generators.users(inputs)
         index = generators.retrieve(users, users.seen).index
         context = ranking_features.context(users, index)
-        return index, tf.cast(ranking_features.of_candidates(users, index, context), tf.float16)
+        made = ranking_features.of_candidates(users, index, context)
+        return index, tf.cast(tf.clip_by_value(made, -LARGEST, LARGEST), tf.float16)
 
     parts = []
     for rows in _row_slices(len(queries[features.USER_INDEX])):

@@ -12,6 +12,7 @@ from models.membership import is_member
 from models.options import ServingOptions
 from models.query_parser import QueryParser
 from models.recommender import DEFAULT_STRENGTH, ItemList, Recommender, Wishes, known_by
+from models.strangers import StrangerProfiles
 from models.user_store import UserStore
 
 Tensors = dict[str, tf.Tensor]
@@ -51,6 +52,7 @@ class Servable(tf.Module):
         users: UserStore,
         items: ItemStore,
         parser: QueryParser,
+        strangers: StrangerProfiles,
         catalogue: CatalogueCounts,
         options: ServingOptions,
     ):
@@ -59,6 +61,7 @@ class Servable(tf.Module):
         self._users = users
         self._items = items
         self._parser = parser
+        self._strangers = strangers
         self._catalogue = catalogue
         self._options = options
 
@@ -127,8 +130,10 @@ class Servable(tf.Module):
         latest = tf.where(_is_repeated(latest), 0, latest)
         earlier = tf.where(is_member(seen, latest), 0, seen)
         history = _without_gaps(tf.concat([latest, earlier], axis=1))
-        excluded = tf.concat([latest, seen, self._items.index(exclude_item_id)], axis=1)
-        users = self._recommender.users(self._users.inputs(row, history))
+        excluded = tf.concat([history, self._items.index(exclude_item_id)], axis=1)
+        inputs = self._users.inputs(row, history)
+        stranger = tf.reduce_all(seen == 0, axis=1)
+        users = self._recommender.users(self._strangers.of(inputs, stranger))
         wishes = Wishes(exclude_category, diversity, freshness)
         return self._listed(self._recommender.recommend(users, excluded, k, wishes))
 
@@ -204,7 +209,9 @@ class Servable(tf.Module):
         """Returns what users would get of whom only some features are known, ids [B, 100]."""
         row = tf.zeros([1], tf.int64)
         nobody = self._users.inputs(row, self._users.seen(row))
-        users = self._recommender.users(known_by(inputs, kept, nobody))
+        inputs = known_by(inputs, kept, nobody)
+        inputs = self._strangers.of(inputs, tf.ones_like(inputs[features.USER_INDEX], tf.bool))
+        users = self._recommender.users(inputs)
         k = tf.constant(contract.EVALUATED_LIST_LENGTH)
         return self._items.ids(self._recommender.recommend(users, seen, k).index)
 

@@ -1,6 +1,7 @@
 """Builds the servable from trained models and data, and checks its own work."""
 
 import gc
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -30,6 +31,7 @@ from models.requests import predict_request
 from models.reranking.reranker import Reranker
 from models.servable import CatalogueCounts, Servable
 from models.servable_check import ServableError, check_index_size, check_servable
+from models.strangers import StrangerProfiles
 from models.transformed_data import read_item_table
 from models.user_store import STORED_FEATURES, UserStore
 from models.warmup import write_warmup_requests
@@ -163,9 +165,10 @@ def _save(
     )
     recall = _checked_recall(generators.families, nominable, user_store, options.index)
     table = read_item_table(sources.transformed, sources.transform_graph)
+    ranking_features = RankingFeatures(generators, table, mean_rating)
     recommender = Recommender(
         generators,
-        RankingFeatures(generators, table, mean_rating),
+        ranking_features,
         ranker,
         Reranker(catalogue.facts, options.reranking),
         _related(main, nominable, options.index),
@@ -177,6 +180,7 @@ def _save(
         user_store,
         catalogue.store,
         parser,
+        StrangerProfiles(ranking_features.categories, *_log_count_scale(parser)),
         CatalogueCounts(counts),
         options.serving,
     )
@@ -268,12 +272,19 @@ def _user_store(
     return UserStore(joined, seen, id_file, max_history), user_ids
 
 
-def _unknown_user() -> bytes:
+def _unknown_user(interactions: float = 0.0) -> bytes:
     """A user about whom nothing is known, as an Example; zero interactions are no average user."""
     example = tf.train.Example()
     example.features.feature[features.USER_ID].bytes_list.value.append(b"")
-    example.features.feature[features.USER_INTERACTION_COUNT].float_list.value.append(0.0)
+    example.features.feature[features.USER_INTERACTION_COUNT].float_list.value.append(interactions)
     return example.SerializeToString()
+
+
+def _log_count_scale(parser: QueryParser) -> tuple[float, float]:
+    """Returns intercept and slope by which the transform graph scales ln(1 + interactions)."""
+    asked = parser.parse(tf.constant([_unknown_user(), _unknown_user(math.expm1(1.0))]))
+    none, one = asked.inputs[features.USER_STATISTICS].numpy()[:, 0].tolist()
+    return none, one - none
 
 
 def _checked_recall(
@@ -288,7 +299,8 @@ def _checked_recall(
         ServableError: if that one does not hold all items, or finds too few of the nearest.
     """
     check_index_size(families[0].nearest, families[0].vectors.numpy(), nominable)
-    rows = tf.range(1, min(users.size, RECALL_QUERIES) + 1, dtype=tf.int64)
+    # The vector of a user without any history may say nothing, and nothing be near it.
+    rows = tf.constant(users.with_history(RECALL_QUERIES), tf.int64)
     inputs = users.inputs(rows, users.seen(rows))
     recalls = []
     for family in families:

@@ -46,10 +46,9 @@ class UserStore(tf.Module):
         self._seen = tf.Variable(flat, trainable=False, name="seen_items")
         self._max_history = max_history
 
-    @property
-    def size(self) -> int:
-        """Number of known users."""
-        return int(self._splits.shape[0]) - 2
+    def with_history(self, most: int) -> npt.NDArray[np.int64]:
+        """Returns rows of users who have seen something, int64 [at most `most`]."""
+        return np.flatnonzero(np.diff(self._splits.numpy()))[:most]
 
     def rows(self, user_id: tf.Tensor) -> tf.Tensor:
         """Returns the users' rows, int64 [B], 0 for an unknown one."""

@@ -18,6 +18,7 @@ from scipy import sparse
 from models import features
 from models.candidates.options import CoVisitationOptions
 from models.item_table import FloatArray
+from models.ties import tie_order
 
 DECAY = 0.5  # of the window: how many places further on a pair counts 1/e of what it did
 
@@ -104,8 +105,8 @@ def _table(matrix: sparse.csr_matrix, scale: npt.NDArray[np.float64], most: int)
     pairs = matrix.tocoo()
     weight = (pairs.data * scale[pairs.row] * scale[pairs.col]).astype(np.float32)
     weight[pairs.row == pairs.col] = 0.0
-    # By row, then by weight, ties by item, so that the same data give the same table.
-    order = np.lexsort((pairs.col, -weight, pairs.row))
+    # By row, then by weight; ties always alike, so that the same data give the same table.
+    order = np.lexsort((tie_order(len(scale))[pairs.col], -weight, pairs.row))
     order = order[weight[order] > 0.0]
     row = pairs.row[order]
     first = np.searchsorted(row, row)  # where each row begins

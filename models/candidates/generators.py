@@ -18,6 +18,7 @@ from models.candidates.options import CandidateOptions
 from models.index import Index
 from models.item_table import FloatArray
 from models.popularity import PopularItems
+from models.ties import tie_order
 
 WHOLE = 500  # newest items that item-to-item weights are summed over
 RECENT_DECAY = 10.0  # places further back, at which one counts 1/e
@@ -29,6 +30,7 @@ TABLE_SCORES = (
     "popularity",
 )
 FILTERED_TIMES = 4  # more is searched for when a request filters
+MOST_FRESH = 10_000  # items with few interactions that are looked at
 FRESH_STRIDE = 10.0  # a fresh item's turn comes after so many of the others'
 
 Tensors = dict[str, tf.Tensor]
@@ -113,7 +115,10 @@ class CandidateGenerators(tf.Module):
         self._log_share = tf.Variable(np.log(share).astype(np.float32), trainable=False)
         self._category_top = tf.Variable(counted.category_top, trainable=False)
         self._attribute_top = [tf.Variable(top, trainable=False) for top in counted.attribute_top]
-        self._fresh = tf.Variable(self._fresh_items(counted.counts, recommendable), trainable=False)
+        fresh = self._fresh_items(counted.counts, recommendable)
+        self._fresh = tf.Variable(fresh, trainable=False, name="fresh")
+        vectors = tf.gather(self.families[0].vectors, fresh)
+        self._fresh_vectors = tf.Variable(vectors, trainable=False, name="fresh_vectors")
         self.sources = [
             *(family.kind for family in self.families),
             contract.SOURCE_NEIGHBOURS,
@@ -227,9 +232,7 @@ class CandidateGenerators(tf.Module):
         if options.of_attribute and self._attribute_top:
             parts.append(self._of_attributes(users, attributes))
         if self._fresh.shape[0]:
-            fresh = tf.repeat(self._fresh[tf.newaxis, :], rows, axis=0)
-            turn = FRESH_STRIDE * tf.range(1.0, self._fresh.shape[0] + 1.0)
-            parts.append(_in_turn(fresh, tf.zeros_like(fresh, tf.float32), turn, fresh_place))
+            parts.append(self._of_fresh(users, fresh_place))
         if options.popular:
             # A user's own items are popular ones more often than not.
             number = tf.minimum(_greatest(options.popular + own), self._catalogue_size)
@@ -269,6 +272,17 @@ class CandidateGenerators(tf.Module):
         )
         return _lists(index, tf.ones_like(index, tf.float32), place)
 
+    def _of_fresh(self, users: Users, place: int) -> Nominations:
+        """What the main family finds best among items with few interactions.
+
+        Each user gets others, so that many of them get their chance.
+        """
+        score = tf.matmul(users.embeddings[0], self._fresh_vectors, transpose_b=True)
+        best, position = tf.math.top_k(score, min(self._options.fresh, self._fresh.shape[0]))
+        index = tf.gather(self._fresh, position)
+        index = tf.where(users.cold[:, tf.newaxis], self._fresh[: tf.shape(index)[1]], index)
+        return _in_turn(index, best, FRESH_STRIDE * (1.0 + _turns(index)), place)
+
     def _topped_up(self, merged: Merged, excluded: tf.Tensor, allows: Allows | None) -> Merged:
         """Fills what is missing with the most popular items that are left."""
         excluded = tf.concat([excluded, merged.index], axis=1)
@@ -289,11 +303,12 @@ class CandidateGenerators(tf.Module):
     def _fresh_items(
         self, counts: FloatArray, recommendable: npt.NDArray[np.bool_]
     ) -> npt.NDArray[np.int32]:
-        """Items with few interactions, those with most of them first: they have shown something."""
+        """Items with few interactions, in no order: int32 [at most MOST_FRESH]."""
+        if not self._options.fresh:
+            return np.zeros(0, np.int32)
         few = (counts <= self._options.fresh_interactions) & recommendable
         items = np.flatnonzero(few)
-        order = np.argsort(-counts[items], kind="stable")
-        return items[order][: self._options.fresh].astype(np.int32)
+        return items[np.argsort(tie_order(len(counts))[items])][:MOST_FRESH].astype(np.int32)
 
 
 def _first(index: tf.Tensor, number: tf.Tensor) -> tf.Tensor:

@@ -11,6 +11,7 @@ from models import features
 from models.candidates.co_visitation import CoVisitation, NeighbourTable, co_visitation
 from models.candidates.options import CandidateOptions
 from models.item_table import FloatArray, ItemTable
+from models.ties import tie_order
 from models.transformed_data import TransformedData
 
 PRIOR_RATINGS = 5.0  # of the mean rating, that an item's own mean is drawn towards
@@ -116,10 +117,11 @@ def _by_category(table: ItemTable, counts: npt.NDArray[np.float64]) -> sparse.cs
 def _tops(counts: sparse.csr_matrix, number: int) -> Ints:
     """Returns the items with the greatest counts of each row [R, N+1]: int32 [R, T], 0 pads."""
     tops = np.zeros([counts.shape[0], max(1, number)], np.int32)
+    ties = tie_order(counts.shape[1])
     for row, top in enumerate(tops):
         places = slice(counts.indptr[row], counts.indptr[row + 1])
         count, item = counts.data[places], counts.indices[places]
-        best = np.lexsort((item, -count))[: len(top)]
+        best = np.lexsort((ties[item], -count))[: len(top)]
         best = best[count[best] > 0.0]
         top[: len(best)] = item[best]
     return tops
