@@ -4,7 +4,6 @@
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -203,9 +202,9 @@ def _build(ranker: Ranker, made: tf.Tensor, specs: dict[str, tf.TensorSpec]) -> 
     """Lets the layers make their weights, and gives the heads some other than zeros."""
     ranker.relevance(made, tf.zeros([1]))
     ranker.rating(_nobody(specs), tf.ones([1, 1], tf.int64))
-    heads: Sequence[tf.Variable] = (ranker.relevance_head.kernel, ranker.linear_head.kernel)
-    for kernel in heads:
-        kernel.assign(tf.random.normal(kernel.shape))
+    for member in ranker.members:
+        for kernel in (member.head.kernel, member.linear.kernel):
+            kernel.assign(tf.random.normal(kernel.shape))
 
 
 if __name__ == "__main__":
