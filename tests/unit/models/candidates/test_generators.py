@@ -68,8 +68,8 @@ def test_fresh_items_come_at_their_stride_when_others_nominate(planted: Any) -> 
     counts = np.full(13, 9.0, np.float32)
     counts[1] = 0.0  # nobody had item 1
     generators = planted.make(12, counts=counts, fresh=2, fresh_interactions=0)
-    # The turns of items 12 to 1 are 0 to 11; item 1 is fresh, too, in turn 10, where the main family
-    # comes first with item 2.
+    # The turns of items 12 to 1 are 0 to 11; item 1 is fresh, too, in turn 10, where the main
+    # family comes first with item 2.
     expected = [*((item, "two_tower") for item in range(12, 1, -1)), (1, "fresh")]
     assert planted.retrieved(generators, [12], []) == expected
 
