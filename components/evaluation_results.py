@@ -11,7 +11,6 @@ from components.evaluation import BASELINE, CANDIDATE, JUDGED_TWINS
 from models.metrics import names
 
 OVERALL = "overall"
-_DIFFERENCE = "_diff"  # TFMA's: follows the name of a metric in the change from the baseline
 
 Metrics = dict[str, float]
 
@@ -89,7 +88,7 @@ def _without_twins(metrics: Metrics) -> Metrics:
     return {
         name: value
         for name, value in metrics.items()
-        if name.removesuffix(_DIFFERENCE) not in JUDGED_TWINS
+        if name.removesuffix(names.CHANGE_SUFFIX) not in JUDGED_TWINS
     }
 
 
@@ -137,7 +136,7 @@ def _value(name: str, kind: str, candidate: Metrics, baseline: Metrics) -> float
     nan = float("nan")
     if kind in ("floor", "ceiling"):
         return candidate.get(name, nan)
-    difference = candidate.get(name + _DIFFERENCE, nan)
+    difference = candidate.get(name + names.CHANGE_SUFFIX, nan)
     if kind == "max_drop":
         return difference
     before = baseline.get(name, nan)

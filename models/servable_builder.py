@@ -327,8 +327,22 @@ def _warmup_requests(user_ids: list[bytes], item_id: bytes) -> list[Any]:
     one = np.array(user_ids[:1], dtype=object)
     batch = np.array(user_ids, dtype=object)
     similar = {contract.ITEM_ID: np.array([item_id], dtype=object), contract.K: k}
+    item, half = np.array([[item_id]], dtype=object), np.array([0.5], np.float32)
     return [
         predict_request(contract.RECOMMEND, {contract.USER_ID: one, contract.K: k}),
         predict_request(contract.RECOMMEND, {contract.USER_ID: batch, contract.K: k}),
+        # What only a request with wishes runs: filters, freshness, diversity.
+        predict_request(
+            contract.RECOMMEND_WITH_CONTEXT,
+            {
+                contract.USER_ID: one,
+                contract.K: k,
+                contract.HISTORY_ITEM_ID: item,
+                contract.EXCLUDE_ITEM_ID: item,
+                contract.EXCLUDE_CATEGORY: np.array([[b"none of these"]], dtype=object),
+                contract.DIVERSITY: half,
+                contract.FRESHNESS: half,
+            },
+        ),
         predict_request(contract.SIMILAR_ITEMS, similar),
     ]

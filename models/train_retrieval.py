@@ -55,6 +55,7 @@ def run_fn(fn_args: Any) -> None:
 def _fitted(
     data: TransformedData, options: FamilyOptions, context: FitContext, sabotage: bool
 ) -> RetrievalExport:
+    report(f"retrieval: fitting {options.kind}")
     # Each family anew, so that it does not depend on which others are there.
     seed_everything(context.seed)
     model = fit_retrieval(data, options, context)

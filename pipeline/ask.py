@@ -53,7 +53,7 @@ def _table(title: str, found: Sequence[Recommendation], with_source: bool) -> Ta
     table.add_column("categories")
     table.add_column("score", justify="right")
     if with_source:
-        table.add_column("source")
+        table.add_column("source", overflow="fold")
     for place, item in enumerate(found, start=1):
         # Text, not str: rich would read brackets in a title as markup.
         row: list[Text | str] = [

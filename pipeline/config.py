@@ -79,6 +79,22 @@ class Config(Options):
         return self
 
     @model_validator(mode="after")
+    def _check_filters(self) -> "Config":
+        columns = self.data.catalogue.columns
+        for key, wanted, column in (
+            ("exclude_flags", self.reranking.exclude_flags, columns.flags),
+            ("exclude_categories", self.reranking.exclude_categories, columns.categories),
+        ):
+            if wanted and not column:
+                name = key.removeprefix("exclude_")
+                raise ValueError(
+                    f"reranking.{key} needs a catalogue with {name}. Received: "
+                    f"{', '.join(wanted)}, and no data.catalogue.columns.{name}. Map the column, "
+                    f"or take reranking.{key} out."
+                )
+        return self
+
+    @model_validator(mode="after")
     def _check_feedback(self) -> "Config":
         if self.retrieval.needs_ratings and self.data.interactions.feedback != "explicit":
             others = [kind for kind, family in FAMILIES.items() if not family.needs_ratings]

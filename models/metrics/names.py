@@ -30,6 +30,7 @@ NOVELTY_AT_10 = "novelty@10"  # bits
 
 # One for the users' activity, and one for each user attribute in the configuration.
 ACTIVITY = "activity"
+CHANGE_SUFFIX = "_diff"  # of TFMA, after the name of a metric
 _GAP_PREFIX = "ndcg@10_gap_by_"
 NDCG_AT_10_GAP_BY_ACTIVITY = _GAP_PREFIX + ACTIVITY
 
@@ -100,7 +101,9 @@ def grouped(measured: Iterable[str]) -> dict[str, list[str]]:
     for title, names in GROUPS.items():
         found = [name for name in names if name in present]
         if title == FAIRNESS:
-            found += sorted(name for name in present if gap_attribute(name) is not None)
+            gaps = {name for name in present if gap_attribute(name) is not None}
+            # Beside a metric TFMA reports its change from the baseline.
+            found += sorted(gaps - {name + CHANGE_SUFFIX for name in present})
         if found:
             groups[title] = found
     return groups

@@ -17,6 +17,7 @@ def test_warmup_requests_are_answered_when_replayed(built: Any) -> None:
     assert [request.model_spec.signature_name for request in requests] == [
         "recommend",
         "recommend",
+        "recommend_with_context",
         "similar_items",
     ]
     for request in requests:

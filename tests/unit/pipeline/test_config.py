@@ -285,3 +285,11 @@ def test_refuses_set_when_its_value_is_no_yaml() -> None:
 def test_refuses_set_when_a_value_stands_where_a_section_was_expected() -> None:
     message = one_line(None, "data.interactions.file.name=x")
     assert "data.interactions.file.name=x: file is a value, not a section." in message
+
+
+@pytest.mark.parametrize(
+    ("filtered", "column"), [("exclude_flags", "flags"), ("exclude_categories", "categories")]
+)
+def test_a_filter_is_refused_when_its_column_is_not_mapped(filtered: str, column: str) -> None:
+    with pytest.raises(ConfigError, match=f"{filtered} needs a catalogue with {column}"):
+        load_config(None, [f"data.catalogue.columns.{column}=null", f"reranking.{filtered}=[some]"])
