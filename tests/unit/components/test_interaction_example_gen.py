@@ -109,7 +109,7 @@ def test_there_are_no_ratings_titles_or_categories_when_the_data_has_none(
 
 def test_a_user_without_a_train_part_has_no_query_when_split_by_global_time(generate, data_options):
     examples, _ = generate(data_options(split__strategy="global_time", split__eval_fraction=0.4))
-    # Sorted times 1 2 2 3 5 8 9, of which 0.4 * 7 = 2.8, rounded, are held out: later than 3 is eval.
+    # Sorted times 1 2 2 3 5 8 9; 0.4 * 7 = 2.8, rounded, are held out: later than 3 is eval.
     # Late: later than 2, the second of 1 2 2 3.
     assert [(e["user_id"], e["item_id"]) for e in examples["late"]] == [(["v"], ["b"])]
     pairs = sorted((e["user_id"][0], e["item_id"][0]) for e in examples["eval"])

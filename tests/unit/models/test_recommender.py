@@ -34,7 +34,7 @@ CANDIDATES = 8
 HISTORY = 3
 CATEGORIES = [(), (b"a",), (b"b",), (b"a", b"b")]  # item i has number i % 4
 NUMBERS = np.arange(SIZE + 1)
-ANGLES = 0.1 * NUMBERS + 0.003 * NUMBERS**2  # uneven, so that no two are equally near to a third
+ANGLES = 0.1 * NUMBERS + 1e-7 * NUMBERS**2  # so that no two are equally near to a third
 VECTORS = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1).astype(np.float32)
 VECTORS[0] = 0.0
 # Popular are 5, 10, 3, 8, 1, 6, 11, 4, 9, 2, 7 and 12: counts 11 to 0.
