@@ -22,8 +22,8 @@ from models import features
 from models.candidates.co_visitation import CoVisitation, NeighbourTable
 from models.candidates.options import CandidateOptions
 from models.candidates.stage import Stage, save_stage
-from models.candidates.statistics import CatalogueStatistics
-from models.item_table import FloatArray, ItemTable
+from models.candidates.statistics import CatalogueStatistics, category_tops
+from models.item_table import ItemTable
 from models.options import IndexOptions
 from models.ranker import Ranker
 from models.ranking_export import save_ranker
@@ -140,7 +140,7 @@ def _statistics(
     return CatalogueStatistics(
         counts=catalogue.counts,
         mean_rating=np.full(catalogue.size + 1, MEAN_RATING, np.float32),
-        category_top=_category_top(table, catalogue.counts, options.of_category),
+        category_top=category_tops(table, catalogue.counts, options.of_category),
         attribute_top=(),
         pairs=CoVisitation(following=pairs, nearby=pairs),
     )
@@ -164,15 +164,6 @@ def cluster_neighbours(cluster: npt.NDArray[np.int64], number: int) -> Neighbour
     weight = np.broadcast_to(1.0 / np.arange(1, number + 1, dtype=np.float32), index.shape)
     splits = np.concatenate([[0], number * np.arange(items + 1)]).astype(np.int64)
     return NeighbourTable(splits, index.ravel().astype(np.int32), weight.ravel().astype(np.float32))
-
-
-def _category_top(table: ItemTable, counts: FloatArray, number: int) -> npt.NDArray[np.int32]:
-    tops = np.zeros([table.category_multi_hot.shape[1], max(1, number)], np.int32)
-    for row, own in zip(tops, table.category_multi_hot.T, strict=True):
-        items = np.flatnonzero(own)
-        best = items[np.argsort(-counts[items], kind="stable")][: len(row)]
-        row[: len(best)] = best
-    return tops
 
 
 def _write_ranker(

@@ -21,6 +21,7 @@ from benchmarks.candidates import CHOICES, EVERY_FAMILY, Candidate, chosen
 from benchmarks.model_plot import draw
 from benchmarks.model_progress import family_bar
 from benchmarks.model_results import Failure, Result, Row, table_of
+from benchmarks.options import DataFolder, JsonFile, Overrides
 from benchmarks.processes import BenchmarkError
 from benchmarks.quality import Task, make_task
 from components.errors import MarqueeError
@@ -159,7 +160,7 @@ def benchmark(
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="A data folder in the default format.")],
+    data: DataFolder,
     output: Annotated[
         Path | None, typer.Option(help="For the run and its logs; default: a new folder.")
     ] = None,
@@ -173,12 +174,8 @@ def main(
     options: Annotated[
         list[str] | None, typer.Option("--option", help="A family's option, KIND.KEY=VALUE.")
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Configuration override, KEY=VALUE.")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Writes the results to this file.")
-    ] = None,
+    overrides: Overrides = None,
+    json_file: JsonFile = None,
     plot: Annotated[Path | None, typer.Option(help="Draws quality against time, as SVG.")] = None,
 ) -> None:
     """Compares every family of retrieval models."""

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.options import Overrides
 from benchmarks.processes import (
     BenchmarkError,
     Usage,
@@ -67,9 +68,7 @@ def main(
     data: Annotated[Path, typer.Option(help="A data folder.")],
     output: Annotated[Path | None, typer.Option(help="Default: a new folder.")] = None,
     config: Annotated[Path | None, typer.Option(help="Laid over the default one.")] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Configuration override, KEY=VALUE.")
-    ] = None,
+    overrides: Overrides = None,
 ) -> None:
     """Prints seconds per component and peak memory of `marquee run`."""
     console = Console()

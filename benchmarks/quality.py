@@ -23,6 +23,7 @@ from rich.console import Console
 from scipy import sparse
 
 from benchmarks import baselines, metrics
+from benchmarks.options import DataFolder, JsonFile, Overrides
 from benchmarks.processes import BenchmarkError, check_run, run_command, run_watched
 from benchmarks.quality_results import ServedResult, as_json, table_of
 from benchmarks.split import (
@@ -216,7 +217,7 @@ def strategy_sets(division: Division) -> list[str]:
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="A data folder in the default format.")],
+    data: DataFolder,
     output: Annotated[
         Path | None, typer.Option(help="For the runs and their logs; default: a new folder.")
     ] = None,
@@ -226,12 +227,8 @@ def main(
     seeds: Annotated[
         str, typer.Option(help="A run for each; default: one, as configured.", metavar="S,S,S")
     ] = "",
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Configuration override, KEY=VALUE.")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Writes the results to this file.")
-    ] = None,
+    overrides: Overrides = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Compares the served recommender with most-popular, item-kNN and EASE."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # or it writes between our lines

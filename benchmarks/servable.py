@@ -18,6 +18,7 @@ from rich.console import Console
 
 from benchmarks.large_build import RESULT_FILE, BuildResult, read_result
 from benchmarks.one_core import SearchResult, Times
+from benchmarks.options import JsonFile, Overrides
 from benchmarks.processes import BenchmarkError, check_run, run_command, run_watched, tail
 from benchmarks.servable_results import (
     Limit,
@@ -122,12 +123,8 @@ def main(
     output: Annotated[
         Path | None, typer.Option(help="For everything written; default: a new folder.")
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Configuration override, KEY=VALUE.")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Writes the results to this file.")
-    ] = None,
+    overrides: Overrides = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Times calls of a servable, and the build of a large one."""
     console = Console()

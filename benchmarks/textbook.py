@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.options import JsonFile
 from benchmarks.processes import BenchmarkError
 from benchmarks.split import Dataset, default_data_options, read_dataset
 from components.errors import MarqueeError
@@ -247,9 +248,7 @@ def print_checks(console: Console, checks: list[Check]) -> None:
 def main(
     data: Annotated[Path, typer.Option(help="MovieLens' ml-latest-small.")],
     seed: Annotated[int, typer.Option(help="Of splits and initial weights.")] = 1,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Writes the results to this file.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Compares models with the results that textbooks print."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # or it writes between our lines

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from benchmarks import metrics
 from benchmarks.one_core import Times
+from benchmarks.options import DataFolder, JsonFile, Overrides
 from benchmarks.processes import BenchmarkError, check_run, run_command, run_watched
 from benchmarks.quality import Task, make_task
 from benchmarks.servable import measure_calls
@@ -268,7 +269,7 @@ def run_once(
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="A data folder in the default format.")],
+    data: DataFolder,
     output: Annotated[
         Path | None, typer.Option(help="For everything written; default: a new folder.")
     ] = None,
@@ -276,12 +277,8 @@ def main(
         Path | None,
         typer.Option("--run", help="A run's output on OUTPUT/train, to measure without another."),
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Configuration override, KEY=VALUE.")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Writes the results to this file.")
-    ] = None,
+    overrides: Overrides = None,
+    json_file: JsonFile = None,
     plot: Annotated[Path | None, typer.Option(help="Draws quality and time, as SVG.")] = None,
 ) -> None:
     """Measures quality and time for 50, 100, 200 and 500 candidates."""

@@ -94,7 +94,7 @@ def catalogue_statistics(data: TransformedData, options: CandidateOptions) -> Ca
         mean_rating=((ratings + PRIOR_RATINGS * mean) / (counts + PRIOR_RATINGS)).astype(
             np.float32
         ),
-        category_top=_tops(_by_category(table, counts), options.of_category),
+        category_top=category_tops(table, counts, options.of_category),
         attribute_top=tuple(_tops(sums, options.of_attribute) for sums in by_value),
         pairs=pairs,
     )
@@ -107,11 +107,21 @@ def _counted(
     return sparse.csr_matrix((np.ones(known.sum()), (row[known], item[known])), shape=shape)
 
 
-def _by_category(table: ItemTable, counts: npt.NDArray[np.float64]) -> sparse.csr_matrix:
-    """Returns the interactions of each category slot's items, [C, N+1]."""
+def category_tops(table: ItemTable, counts: npt.NDArray[Any], number: int) -> Ints:
+    """Returns the most popular items of each category slot.
+
+    Args:
+        table: the catalogue.
+        counts: float [N+1], interactions of each item.
+        number: T, of items.
+
+    Returns:
+        int32 [C, T], 0 pads; without interactions an item is not popular.
+    """
     item, category = np.nonzero(table.category_multi_hot)
     shape = (table.category_multi_hot.shape[1], table.size + 1)
-    return sparse.csr_matrix((counts[item], (category, item)), shape=shape)
+    of_category = sparse.csr_matrix((counts[item], (category, item)), shape=shape)
+    return _tops(of_category, number)
 
 
 def _tops(counts: sparse.csr_matrix, number: int) -> Ints:
