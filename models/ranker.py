@@ -4,6 +4,7 @@ import tensorflow as tf
 import tf_keras
 
 from models import features
+from models.category_match import category_match
 from models.item_table import FloatArray, ItemTable
 from models.options import RankingOptions
 from models.relevance_network import RelevanceNetwork
@@ -123,21 +124,13 @@ class Ranker(tf_keras.layers.Layer):
         hidden = tf.nn.relu(
             self.rating_user_layer(profile)[:, tf.newaxis, :]
             + self.rating_item_layer(tf.gather(self.item_features, item_index))
-            + self.rating_match_layer(self._category_match(inputs, item_index))
+            + self.rating_match_layer(category_match(inputs, self.category_multi_hot, item_index))
         )
         return self.rating_head(self.rating_dropout(hidden, training=training))[:, :, 0]
 
     def know(self, table: ItemTable) -> None:
         """Replaces what the rating head knows of items, by the catalogue of another time."""
         self.item_features.assign(_item_features(table))
-
-    def _category_match(self, inputs: Tensors, item_index: tf.Tensor) -> tf.Tensor:
-        """Means of the user's share and rating over the item's categories: float32 [B, N, 2]."""
-        profile = [inputs[features.USER_CATEGORY_SHARE], inputs[features.USER_CATEGORY_RATING]]
-        categories = tf.gather(self.category_multi_hot, item_index)
-        number = tf.reduce_sum(categories, axis=2, keepdims=True)
-        matched = tf.matmul(categories, tf.stack(profile, axis=2))
-        return tf.math.divide_no_nan(matched, number)
 
 
 def _item_features(table: ItemTable) -> tf.Tensor:

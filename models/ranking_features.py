@@ -11,12 +11,12 @@ import tensorflow as tf
 
 from models import features
 from models.candidates.generators import CandidateGenerators, Users
+from models.category_match import category_match
 from models.item_table import FloatArray, ItemTable
 
 RECENT_ITEMS = 10  # of the history, compared with each candidate
 MOST_DEVIATIONS = 5.0  # scores further from the mean are cut: a few would rule the training
 HALF_PLACE = 10.0  # at this place a score counts half as much as at the first
-OF_EACH_SCORE = 3  # features
 
 
 class RankingContext(NamedTuple):
@@ -54,7 +54,6 @@ class RankingFeatures(tf.Module):
         columns = np.concatenate([np.stack(own, axis=1), numeric], axis=1)
         self._items = tf.Variable(columns.astype(np.float32), trainable=False, name="items")
         self.categories = tf.Variable(multi_hot, trainable=False, name="categories")
-        self._generator_count = len(generators.score_names)
 
     def context(self, users: Users, candidates: tf.Tensor) -> RankingContext:
         """Looks at the scores of all candidates, int32 [B, C], 0 pads."""
@@ -114,7 +113,7 @@ class RankingFeatures(tf.Module):
                 # Popularity in itself, not among the candidates alone.
                 tf.expand_dims(scores[:, -1], 2),
                 tf.gather(self._items, index),
-                self._category_match(users, index),
+                category_match(users.inputs, self.categories, index),
                 self._recent_similarity(users, index),
                 user,
             ],
@@ -128,19 +127,6 @@ class RankingFeatures(tf.Module):
         values = tf.reshape(scores, tf.stack([tf.shape(flat)[0], tf.shape(scores)[2]]))
         place = size - tf.searchsorted(flat, values, side="right")
         return tf.cast(tf.reshape(place, tf.shape(scores)), tf.float32)
-
-    def _category_match(self, users: Users, index: tf.Tensor) -> tf.Tensor:
-        """Means of the user's share and rating over the item's categories: float32 [B, N, 2]."""
-        profile = tf.stack(
-            [
-                users.inputs[features.USER_CATEGORY_SHARE],
-                users.inputs[features.USER_CATEGORY_RATING],
-            ],
-            axis=2,
-        )
-        categories = tf.gather(self.categories, index)
-        number = tf.reduce_sum(categories, axis=2, keepdims=True)
-        return tf.math.divide_no_nan(tf.matmul(categories, profile), number)
 
     def _recent_similarity(self, users: Users, index: tf.Tensor) -> tf.Tensor:
         """Largest and mean cosine with the newest items of the history: float32 [B, N, 2]."""

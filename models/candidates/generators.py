@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from models import contract, features
-from models.candidates.item_neighbours import ItemNeighbours, recency
+from models.candidates.item_neighbours import ItemNeighbours, recency, slots_of
 from models.candidates.merge import NO_SOURCE, Merged, Nominations, merge
 from models.candidates.options import CandidateOptions
 from models.index import Index
@@ -193,8 +193,9 @@ class CandidateGenerators(tf.Module):
         ]
         scores = tf.stack(scores, axis=1)
         history, strength = users.seen[:, :WHOLE], recency(WHOLE, RECENT_DECAY)
-        following = self._following.scores(history, strength, index)
-        nearby = self._nearby.scores(history, strength, index)
+        slots = slots_of(index, self._catalogue_size)
+        following = self._following.scores(history, strength, index, slots)
+        nearby = self._nearby.scores(history, strength, index, slots)
         popularity = tf.gather(self._log_share, index)[:, tf.newaxis, :]
         return tf.concat([scores, following, nearby, popularity], axis=1)
 

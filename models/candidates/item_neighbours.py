@@ -45,19 +45,21 @@ class ItemNeighbours(tf.Module):
             tf.where(there, tf.gather(self.weight, place), 0.0),
         )
 
-    def scores(self, history: tf.Tensor, strength: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+    def scores(
+        self, history: tf.Tensor, strength: tf.Tensor, candidates: tf.Tensor, slots: tf.Tensor
+    ) -> tf.Tensor:
         """Sums, for each candidate, the weights that the items of a history have for it.
 
         Args:
             history: int32 [B, H], 0 pads.
             strength: float32 [H, S], by which the weights of each place count, in S ways.
             candidates: int32 [B, C], 0 pads.
+            slots: of the candidates, see `slots_of`.
 
         Returns:
             float32 [B, S, C], 0 for padding.
         """
         rows, size = tf.shape(candidates)[0], tf.shape(candidates)[1]
-        slots = self._slots(candidates)
         places = tf.where(history > 0)
         items = tf.gather_nd(history, places)
         start, end = tf.gather(self.splits, items), tf.gather(self.splits, items + 1)
@@ -79,15 +81,25 @@ class ItemNeighbours(tf.Module):
         found = tf.where((candidates > 0)[:, :, tf.newaxis], found, 0.0)
         return tf.transpose(found, [0, 2, 1])
 
-    def _slots(self, candidates: tf.Tensor) -> tf.Tensor:
-        """Returns the last place, from 1, of each item among the candidates: int32 [B, N+1]."""
-        rows, size = tf.shape(candidates)[0], tf.shape(candidates)[1]
-        items = self.splits.shape[0] - 1
-        place = tf.where(candidates > 0, tf.range(1, size + 1), 0)
-        row = tf.repeat(tf.range(rows)[:, tf.newaxis], size, axis=1)
-        where = tf.reshape(tf.stack([row, candidates], axis=2), [-1, 2])
-        none = tf.zeros(tf.stack([rows, items]), tf.int32)
-        return tf.tensor_scatter_nd_max(none, where, tf.reshape(place, [-1]))
+
+def slots_of(candidates: tf.Tensor, catalogue_size: int) -> tf.Tensor:
+    """Returns the last place, from 1, of each item among the candidates.
+
+    It is as wide as the catalogue: make it once for all tables.
+
+    Args:
+        candidates: int32 [B, C], 0 pads.
+        catalogue_size: N.
+
+    Returns:
+        int32 [B, N+1], by item index; 0 for an item that is no candidate.
+    """
+    rows, size = tf.shape(candidates)[0], tf.shape(candidates)[1]
+    place = tf.where(candidates > 0, tf.range(1, size + 1), 0)
+    row = tf.repeat(tf.range(rows)[:, tf.newaxis], size, axis=1)
+    where = tf.reshape(tf.stack([row, candidates], axis=2), [-1, 2])
+    none = tf.zeros(tf.stack([rows, catalogue_size + 1]), tf.int32)
+    return tf.tensor_scatter_nd_max(none, where, tf.reshape(place, [-1]))
 
 
 def _long(values: tf.Tensor) -> tf.Tensor:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from models.candidates.co_visitation import NeighbourTable
-from models.candidates.item_neighbours import ItemNeighbours, recency
+from models.candidates.item_neighbours import ItemNeighbours, recency, slots_of
 
 ITEMS = 5
 # Row by row: item 1 speaks for 3 and 2, item 2 for 5, item 4 for 1, 3 and 5; 3 and 5 for nothing.
@@ -38,7 +38,10 @@ def summed(
 ) -> list[list[float]]:
     """Scores in one way of counting."""
     ways = tf.constant(strength, tf.float32, [len(strength), 1])
-    return neighbours.scores(tf.constant(history), ways, tf.constant(asked))[:, 0].numpy().tolist()
+    candidates = tf.constant(asked)
+    slots = slots_of(candidates, ITEMS)
+    scores = neighbours.scores(tf.constant(history), ways, candidates, slots)
+    return scores[:, 0].numpy().tolist()
 
 
 def test_the_first_neighbours_are_returned_when_items_have_more_or_fewer(
@@ -75,7 +78,8 @@ def test_an_item_counts_at_each_of_its_places_when_the_history_repeats_it(
 @pytest.mark.parametrize("width", [0, 2])
 def test_scores_are_zero_when_there_is_no_history(neighbours: ItemNeighbours, width: int) -> None:
     history = tf.zeros([2, width], tf.int32)
-    scores = neighbours.scores(history, tf.ones([width, 1]), tf.constant([[1, 2], [3, 0]]))
+    asked = tf.constant([[1, 2], [3, 0]])
+    scores = neighbours.scores(history, tf.ones([width, 1]), asked, slots_of(asked, ITEMS))
     assert scores.numpy().tolist() == [[[0.0, 0.0]], [[0.0, 0.0]]]
     index, _ = neighbours.nearest(history, 3)
     assert index.shape == (2, width, 3)
@@ -91,7 +95,8 @@ def test_nothing_is_said_when_the_table_is_empty() -> None:
 
 
 def test_shapes_stay_when_there_are_no_candidates(neighbours: ItemNeighbours) -> None:
-    scores = neighbours.scores(tf.constant([[1], [4]]), tf.ones([1, 2]), tf.zeros([2, 0], tf.int32))
+    history, nothing = tf.constant([[1], [4]]), tf.zeros([2, 0], tf.int32)
+    scores = neighbours.scores(history, tf.ones([1, 2]), nothing, slots_of(nothing, ITEMS))
     assert scores.shape == (2, 2, 0)
 
 
@@ -120,7 +125,10 @@ def test_scores_are_those_of_numpy_when_anything_is_asked(
         for row in range(ITEMS + 1)
     }
     found = ItemNeighbours(table(weights), "nearby").scores(
-        tf.constant(history), tf.constant(strength), tf.constant(candidates)
+        tf.constant(history),
+        tf.constant(strength),
+        tf.constant(candidates),
+        slots_of(tf.constant(candidates), ITEMS),
     )
     # A product of matrices: each place's weights for all items, at its strength.
     of_all = np.einsum("hs,bhn->bsn", strength[: history.shape[1]], dense[history])
