@@ -87,6 +87,9 @@ ITEM_CATEGORY_MULTI_HOT = "item_category_multi_hot"  # float32 [C]
 ITEM_NUMERIC = "item_numeric"  # float32 [numeric columns, at least 1]: z-scores, 0 where absent
 ITEM_LOG_FREQUENCY = "item_log_frequency"  # float32 []: ln of the item's share of interactions
 
+# Transformed feature of an interaction, in train, late and eval.
+INTERACTION_TIME = "interaction_time"  # int64 []: seconds since 1970 UTC
+
 # Transformed labels, in train, late and eval.
 LABEL_RATING = "label_rating"  # float32 []: the rating, or 1 for implicit feedback
 

@@ -44,6 +44,7 @@ def preprocessing_fn(inputs: Sparse, custom_config: dict[str, Any]) -> Tensors:
     outputs.update(_item_features(inputs, custom_config, categories, options.category_slots))
     outputs.update(_indices(inputs, items, custom_config["max_history"]))
     outputs.update(_chosen_labels(inputs, custom_config))
+    outputs[features.INTERACTION_TIME] = _scalar(inputs[features.TIMESTAMP])
     if custom_config["explicit"]:
         outputs[features.LABEL_RATING] = _scalar(inputs[features.RATING])
     else:

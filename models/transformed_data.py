@@ -72,7 +72,7 @@ class TransformedData:
         return self._items
 
     def _count_items(self, items: int) -> npt.NDArray[np.int64]:
-        index = self._read(self._training, (features.ITEM_INDEX,))[features.ITEM_INDEX]
+        index = self.training_columns((features.ITEM_INDEX,))[features.ITEM_INDEX]
         return np.bincount(index, minlength=items + 1)[1:]
 
     def users(self) -> int:
@@ -105,7 +105,7 @@ class TransformedData:
         """Returns the training interactions by user and item, read into memory once."""
         if self._table is None:
             names = (features.USER_INDEX, features.ITEM_INDEX, features.LABEL_RATING)
-            columns = self._read(self._training, names)
+            columns = self.training_columns(names)
             user, item, rating = (columns[name] for name in names)
             order = np.lexsort((item, user))
             self._table = InteractionTable(
@@ -135,6 +135,10 @@ class TransformedData:
     def sample(self, most: int, seed: int) -> Columns:
         """Reads a random part of the training interactions, at most `most`, in memory."""
         return self._sample(self._training, most, seed)
+
+    def training_columns(self, names: Sequence[str]) -> Columns:
+        """Reads the named columns of all training interactions into memory, in any order."""
+        return self._read(self._training, names)
 
     def training_batches(self, names: Sequence[str]) -> Iterator[Columns]:
         """Yields the named columns of all training interactions, a part of the rows at a time."""

@@ -7,22 +7,35 @@ Source: Davidson et al. 2010, The YouTube video recommendation system,
 doi:10.1145/1864708.1864770.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from models import features
 from models.candidates.options import CoVisitationOptions
 from models.item_table import FloatArray
 from models.ties import tie_order
 
 DECAY = 0.5  # of the window: how many places further on a pair counts 1/e of what it did
+ROWS_AT_ONCE = 65_536  # interactions whose pairs are counted at once
 
-Columns = dict[str, npt.NDArray[Any]]
+Ints = npt.NDArray[np.int64]
+
+
+class Interactions(NamedTuple):
+    """Who had what when, n rows in any order.
+
+    Attributes:
+        user: int64 [n], 0 unknown.
+        item: int64 [n], 0 unknown.
+        time: int64 [n], any unit.
+    """
+
+    user: Ints
+    item: Ints
+    time: Ints
 
 
 @dataclass(frozen=True)
@@ -54,30 +67,31 @@ class CoVisitation:
 
 
 def co_visitation(
-    batches: Iterable[Columns], items: int, options: CoVisitationOptions
+    interactions: Interactions, items: int, options: CoVisitationOptions
 ) -> CoVisitation:
     """Counts pairs of items.
 
     Args:
-        batches: interactions with ITEM_INDEX and, as of just before each, HISTORY_INDEX.
+        interactions: of all users, in any order.
         items: size of the catalogue.
-        options: windows and sizes. A window is cut to the length of the histories.
+        options: windows and sizes.
 
     Returns:
         Both tables. The weight of a pair is its count, each occurrence weighed down exponentially
-        with the distance in the history, over the counts of both items to `popularity_power`.
+        with the distance in the history, over the counts of both items to `popularity_power`. What
+        a user has in one second is near to each other, and does not follow one another.
     """
+    histories = _Histories.of(interactions, items)
     shape = (items + 1, items + 1)
-    # In float64, for sums depend on the order of the rows, which Beam decides: rounded to float32
-    # they do not.
+    # In float64: rounded to float32, sums do not depend on the order of the rows.
     after, around = sparse.csr_matrix(shape), sparse.csr_matrix(shape)
-    counts = np.zeros(items + 1)
-    for batch in batches:
-        item = batch[features.ITEM_INDEX]
-        history = batch[features.HISTORY_INDEX]
-        counts += np.bincount(item, minlength=items + 1)
-        after = after + _pairs(history, item, options.following_window, shape)
-        around = around + _pairs(history, item, options.nearby_window, shape)
+    for start in range(0, len(histories.item), ROWS_AT_ONCE):
+        rows = np.arange(start, min(start + ROWS_AT_ONCE, len(histories.item)))
+        earlier = histories.before(rows, histories.second[rows], options.following_window)
+        after = after + _pairs(earlier, histories.item[rows], shape)
+        before = histories.before(rows, rows, options.nearby_window)
+        around = around + _pairs(before, histories.item[rows], shape)
+    counts = np.bincount(histories.item, minlength=items + 1)
     scale = (np.maximum(counts, 1.0) + options.shrinkage) ** -options.popularity_power
     most = max(1, min(options.neighbours, options.entries // (items + 1)))
     return CoVisitation(
@@ -85,18 +99,59 @@ def co_visitation(
     )
 
 
-def _pairs(
-    history: npt.NDArray[Any],
-    item: npt.NDArray[Any],
-    window: int,
-    shape: tuple[int, int],
-) -> sparse.csr_matrix:
-    """Counts how often a row's item came after the items of its history, [N+1, N+1]."""
-    recent = history[:, :window]
-    weight = np.exp(-np.arange(recent.shape[1]) / (DECAY * window))
-    there = (recent > 0) & (item > 0)[:, np.newaxis]
-    row, place = np.nonzero(there)
-    pairs = (weight[place], (recent[row, place], item[row]))
+class _Histories(NamedTuple):
+    """The interactions of known users with known items, by user and time: n rows.
+
+    Attributes:
+        item: int64 [n].
+        user_start: int64 [n], the first row of the same user.
+        second: int64 [n], the first row of the same user and second.
+    """
+
+    item: Ints
+    user_start: Ints
+    second: Ints
+
+    @classmethod
+    def of(cls, interactions: Interactions, items: int) -> "_Histories":
+        known = (interactions.user > 0) & (interactions.item > 0)
+        user, item, time = (column[known] for column in interactions)
+        # Which of a second comes first nobody knows; a fixed order gives the same table each time.
+        order = np.lexsort((tie_order(items + 1)[item], time, user))
+        user, item, time = user[order], item[order], time[order]
+        new_user = np.ones(len(item), np.bool_)
+        new_user[1:] = user[1:] != user[:-1]
+        new_second = new_user.copy()
+        new_second[1:] |= time[1:] != time[:-1]
+        return cls(item, _last_true(new_user), _last_true(new_second))
+
+    def before(self, rows: Ints, end: Ints, window: int) -> Ints:
+        """Returns the items of the same users just before the rows `end`, newest first.
+
+        Args:
+            rows: int64 [b].
+            end: int64 [b], rows of the same users, which are left out themselves.
+            window: W, how many.
+
+        Returns:
+            int64 [b, W], 0 pads.
+        """
+        place = end[:, np.newaxis] - 1 - np.arange(window)
+        there = place >= self.user_start[rows][:, np.newaxis]
+        return np.where(there, self.item[np.where(there, place, 0)], 0)
+
+
+def _last_true(mask: npt.NDArray[np.bool_]) -> Ints:
+    """Returns the last place at or before each that is true: int64 [n]; the first must be."""
+    return np.maximum.accumulate(np.where(mask, np.arange(len(mask)), 0))
+
+
+def _pairs(before: Ints, item: Ints, shape: tuple[int, int]) -> sparse.csr_matrix:
+    """Counts how often an item [b] came after those before it [b, W]: [N+1, N+1]."""
+    window = before.shape[1]
+    weight = np.exp(-np.arange(window) / (DECAY * window))
+    row, place = np.nonzero(before)
+    pairs = (weight[place], (before[row, place], item[row]))
     return sparse.csr_matrix(pairs, shape=shape)
 
 

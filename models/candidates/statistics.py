@@ -8,7 +8,12 @@ import numpy.typing as npt
 from scipy import sparse
 
 from models import features
-from models.candidates.co_visitation import CoVisitation, NeighbourTable, co_visitation
+from models.candidates.co_visitation import (
+    CoVisitation,
+    Interactions,
+    NeighbourTable,
+    co_visitation,
+)
 from models.candidates.options import CandidateOptions
 from models.item_table import FloatArray, ItemTable
 from models.ties import tie_order
@@ -17,10 +22,10 @@ from models.transformed_data import TransformedData
 PRIOR_RATINGS = 5.0  # of the mean rating, that an item's own mean is drawn towards
 READ_FEATURES = (
     features.ITEM_INDEX,
-    features.HISTORY_INDEX,
     features.USER_ATTRIBUTE_INDEX,
     features.LABEL_RATING,
 )
+HISTORY_FEATURES = (features.USER_INDEX, features.ITEM_INDEX, features.INTERACTION_TIME)
 
 Ints = npt.NDArray[np.int32]
 
@@ -86,9 +91,9 @@ def catalogue_statistics(data: TransformedData, options: CandidateOptions) -> Ca
             by_value[column] += _counted(value, item, (number + 1, size))
     counts[0] = ratings[0] = 0.0
     mean = ratings.sum() / max(counts.sum(), 1.0)
-    pairs = co_visitation(
-        data.training_batches(READ_FEATURES[:2]), table.size, options.co_visitation
-    )
+    columns = data.training_columns(HISTORY_FEATURES)
+    histories = Interactions(*(columns[name].astype(np.int64) for name in HISTORY_FEATURES))
+    pairs = co_visitation(histories, table.size, options.co_visitation)
     return CatalogueStatistics(
         counts=counts.astype(np.float32),
         mean_rating=((ratings + PRIOR_RATINGS * mean) / (counts + PRIOR_RATINGS)).astype(

@@ -115,6 +115,7 @@ def _interaction(user: int, past: list[tuple[int, float]], chosen: tuple[int, fl
     return _user_features(user, past) | {
         features.ITEM_ID: [item_id(item)],
         features.RATING: [rating],
+        features.TIMESTAMP: [60 * len(past)],
     }
 
 
@@ -220,8 +221,9 @@ def make_world(
         values = {
             n: v for rows in raw.values() for row in rows for n, v in row.items() if v
         }  # a value of each feature tells its type
+        types = {bytes: tf.string, float: tf.float32, int: tf.int64}
         spec = {
-            name: tf.io.VarLenFeature(tf.string if isinstance(value[0], bytes) else tf.float32)
+            name: tf.io.VarLenFeature(types[type(value[0])])
             for name, value in values.items()
             if name not in dropped
         }

@@ -38,8 +38,9 @@ class Data:
             features.ITEM_INDEX: item.astype(np.int64),
             features.LABEL_RATING: rating,
             features.USER_ATTRIBUTE_INDEX: np.stack([first, second], axis=1).astype(np.int64),
-            # Whoever had item 3 had item 1 just before.
-            features.HISTORY_INDEX: np.where(item == 3, 1, 0).astype(np.int64)[:, np.newaxis],
+            # Two had item 1 and then item 3; nobody else had more than one.
+            features.USER_INDEX: np.array([1, 2, 3, 1, 2, 4, 5])[: len(item)],
+            features.INTERACTION_TIME: np.arange(len(item)),
         }
 
     def items(self) -> ItemTable:
@@ -48,6 +49,9 @@ class Data:
 
     def attribute_values(self) -> list[int]:
         return [3, 1]
+
+    def training_columns(self, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+        return {name: self._columns[name] for name in names}
 
     def training_batches(self, names: Sequence[str]) -> Iterator[dict[str, npt.NDArray[Any]]]:
         for rows in (slice(0, 4), slice(4, None)):
@@ -92,8 +96,8 @@ def test_pairs_are_those_of_the_histories_when_counted(statistics: CatalogueStat
     following, nearby = statistics.pairs.following, statistics.pairs.nearby
     assert following.splits.tolist() == [0, 0, 1, 1, 1, 1]
     assert following.index.tolist() == [3]
-    # Three pairs over the root of (2 + 5) (3 + 5).
-    assert following.weight.tolist() == [pytest.approx(3 / np.sqrt(56))]
+    # Two pairs over the root of (2 + 5) (3 + 5).
+    assert following.weight.tolist() == [pytest.approx(2 / np.sqrt(56))]
     assert nearby.index.tolist() == [3, 1]
 
 
