@@ -87,7 +87,7 @@ def make_catalogue_schema(options: DataOptions) -> schema_pb2.Schema:
 def make_transform_schema(options: DataOptions) -> schema_pb2.Schema:
     """Returns the schema of what the transform graph reads, permissive so that all parse as sparse.
 
-    Features that it never reads (titles, flags, ages, times, positions, slices) are not in it.
+    Features that it never reads (titles, flags, ages, positions, slices) are not in it.
     """
     columns = options.catalogue.columns
     explicit = options.interactions.feedback == "explicit"
@@ -96,6 +96,7 @@ def make_transform_schema(options: DataOptions) -> schema_pb2.Schema:
         features.USER_INTERACTION_COUNT: _FLOAT,
         features.HISTORY_ITEM_ID: _BYTES,
         features.ITEM_ID: _BYTES,
+        features.TIMESTAMP: _INT,
         features.ITEM_INTERACTION_COUNT: _FLOAT,
         features.SEEN_ITEM_ID: _BYTES,
         features.CHOSEN_ITEM_ID: _BYTES,

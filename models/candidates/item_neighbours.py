@@ -68,7 +68,8 @@ class ItemNeighbours(tf.Module):
         entry = entries.flat_values
         row = tf.gather(places[:, 0], of_place)
         count = tf.gather(strength, tf.gather(places[:, 1], of_place))
-        slot = tf.gather_nd(slots, tf.stack([row, _long(tf.gather(self.index, entry))], axis=1))
+        item = _long(tf.gather(self.index, entry))
+        slot = tf.gather(tf.reshape(slots, [-1]), row * tf.shape(slots, tf.int64)[1] + item)
         summed = tf.math.unsorted_segment_sum(
             tf.gather(self.weight, entry)[:, tf.newaxis] * count,
             row * _long(size + 1) + _long(slot),
