@@ -73,6 +73,7 @@ def test_no_rating_and_no_optional_column_is_expected_when_the_data_has_none(bar
     assert names(schema.make_transform_schema(bare)) == {
         "user_id",
         "item_id",
+        "timestamp",
         "user_interaction_count",
         "history_item_id",
         "item_interaction_count",
@@ -92,6 +93,7 @@ def test_the_transform_schema_has_every_feature_it_reads_and_demands_none(full):
         "user_category_mean_rating",
         "history_item_id",
         "item_id",
+        "timestamp",
         "rating",
         "item_category",
         "item_interaction_count",
