@@ -18,13 +18,24 @@ _Answer = TypeVar("_Answer")
 def recommend_tables(
     user_ids: Sequence[str], k: int, target: str, context: Context | None = None
 ) -> Iterator[Table]:
-    """Yields a table of recommendations for each user; `context` holds for all of them."""
-    contexts = [context or Context()] * len(user_ids)
+    """Yields a table of recommendations for each user; `context` holds for all of them.
+
+    What it names that the catalogue lacks is told under each table.
+    """
+    context = context or Context()
+    contexts = [context] * len(user_ids)
+    named = list(dict.fromkeys([*context.history, *context.exclude]))
     with RecommenderClient(target) as client:
         lists = _once_loaded(client, lambda: client.recommend_many(user_ids, k, contexts))
+        unknown = [item.item_id for item in client.describe(named) if not item.title]
     for user_id, found in zip(user_ids, lists, strict=True):
         title = f"For user {user_id}" if user_id else "For a stranger"
-        yield _table(title, found, with_source=True)
+        table = _table(title, found, with_source=True)
+        if unknown:
+            ignored = f"ignored, for the catalogue has no such item: {', '.join(unknown)}"
+            caption = f"{table.caption}; {ignored}" if table.caption else ignored
+            table.caption = Text(caption)  # or rich would read brackets in an id as markup
+        yield table
 
 
 def similar_tables(item_ids: Sequence[str], k: int, target: str) -> Iterator[Table]:

@@ -77,6 +77,17 @@ def test_context_holds_for_everyone_when_it_is_given(
     assert inputs["diversity"] == [0.5, 0.5]
 
 
+def test_names_what_the_catalogue_lacks_when_the_context_has_it(serve_answers: Serve) -> None:
+    nothing: Outputs = {"item_id": [[""]], "score": [[0.0]], "source": [[""]]}
+    # Of [b]8, 9 and 10, each asked for once, the middle one is known.
+    described: Outputs = {"title": ["", "Nine", ""], "category": [[""]] * 3}
+    target = serve_answers({"recommend_with_context": nothing, "describe_items": described})
+    context = Context(history=["[b]8", "9"], exclude=["10", "9"])
+    text = " ".join(printed(recommend_tables(["a"], 1, target, context)))
+    assert "nothing is left to recommend; ignored, for the" in text
+    assert "catalogue has no such item: [b]8, 10" in text
+
+
 def test_shows_the_title_and_no_source_when_items_are_similar(serve_answers: Serve) -> None:
     described: Outputs = {"title": ["[i]Alien"], "category": [["c"]]}
     found: Outputs = {"item_id": [["1"]], "score": [[0.5]]}
