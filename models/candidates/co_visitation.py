@@ -7,6 +7,7 @@ Source: Davidson et al. 2010, The YouTube video recommendation system,
 doi:10.1145/1864708.1864770.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,10 +19,12 @@ from models.candidates.options import CoVisitationOptions
 from models.item_table import FloatArray
 from models.ties import tie_order
 
-DECAY = 0.5  # of the window: how many places further on a pair counts 1/e of what it did
+DECAY = 0.5  # of a window: how many places further on what follows counts 1/e
 ROWS_AT_ONCE = 65_536  # interactions whose pairs are counted at once
 
 Ints = npt.NDArray[np.int64]
+# Of places from 0, and of how many are looked at: how much a pair counts, from 1 for place 0.
+Weigh = Callable[[npt.NDArray[np.float64], int], npt.NDArray[np.float64]]
 
 
 class Interactions(NamedTuple):
@@ -77,9 +80,9 @@ def co_visitation(
         options: windows and sizes.
 
     Returns:
-        Both tables. The weight of a pair is its count, each occurrence weighed down exponentially
-        with the distance in the history, over the counts of both items to `popularity_power`. What
-        a user has in one second is near to each other, and does not follow one another.
+        Both tables. The weight of a pair is its count, each occurrence weighed down with the
+        distance in the history, over the counts of both items to `popularity_power`. What a user
+        has in one second is near to each other, and does not follow one another.
     """
     histories = _Histories.of(interactions, items)
     shape = (items + 1, items + 1)
@@ -88,9 +91,9 @@ def co_visitation(
     for start in range(0, len(histories.item), ROWS_AT_ONCE):
         rows = np.arange(start, min(start + ROWS_AT_ONCE, len(histories.item)))
         earlier = histories.before(rows, histories.second[rows], options.following_window)
-        after = after + _pairs(earlier, histories.item[rows], shape)
+        after = after + _pairs(earlier, histories.item[rows], _soon, shape)
         before = histories.before(rows, rows, options.nearby_window)
-        around = around + _pairs(before, histories.item[rows], shape)
+        around = around + _pairs(before, histories.item[rows], _adjacent, shape)
     counts = np.bincount(histories.item, minlength=items + 1)
     scale = (np.maximum(counts, 1.0) + options.shrinkage) ** -options.popularity_power
     most = max(1, min(options.neighbours, options.entries // (items + 1)))
@@ -146,10 +149,20 @@ def _last_true(mask: npt.NDArray[np.bool_]) -> Ints:
     return np.maximum.accumulate(np.where(mask, np.arange(len(mask)), 0))
 
 
-def _pairs(before: Ints, item: Ints, shape: tuple[int, int]) -> sparse.csr_matrix:
+def _soon(place: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float64]:
+    """Weighs by distance what follows: any of the next few says nearly as much as the first."""
+    return np.exp(-place / (DECAY * window))
+
+
+def _adjacent(place: npt.NDArray[np.float64], _: int) -> npt.NDArray[np.float64]:
+    """Weighs by distance what is nearby: neighbours say by far the most, and all a little."""
+    return 1.0 / (1.0 + place)
+
+
+def _pairs(before: Ints, item: Ints, weigh: Weigh, shape: tuple[int, int]) -> sparse.csr_matrix:
     """Counts how often an item [b] came after those before it [b, W]: [N+1, N+1]."""
     window = before.shape[1]
-    weight = np.exp(-np.arange(window) / (DECAY * window))
+    weight = weigh(np.arange(window, dtype=np.float64), window)
     row, place = np.nonzero(before)
     pairs = (weight[place], (before[row, place], item[row]))
     return sparse.csr_matrix(pairs, shape=shape)

@@ -43,13 +43,10 @@ ONE_USER: list[Row] = [(1, 1, 10), (1, 2, 20), (1, 3, 30)]
 
 def test_following_is_directed_and_nearby_is_not_when_items_come_in_turn() -> None:
     pairs = counted(ONE_USER, 3, following_window=4, nearby_window=2, **PLAIN)
-    # A place further on counts e^(-1 / (window / 2)).
-    further, less = np.exp(-1 / 2), np.exp(-1 / 1)
-    following = rows_of(pairs.following)
-    assert following == [{}, {2: 1.0, 3: pytest.approx(further)}, {3: 1.0}, {}]
-    nearby = rows_of(pairs.nearby)
-    assert nearby[:2] == [{}, {2: 1.0, 3: pytest.approx(less)}]
-    assert nearby[2:] == [{1: 1.0, 3: 1.0}, {2: 1.0, 1: pytest.approx(less)}]
+    # One place further on: e^(-1 / (window / 2)) for what follows, half for what is nearby.
+    soon = pytest.approx(np.exp(-1 / 2))
+    assert rows_of(pairs.following) == [{}, {2: 1.0, 3: soon}, {3: 1.0}, {}]
+    assert rows_of(pairs.nearby) == [{}, {2: 1.0, 3: 0.5}, {1: 1.0, 3: 1.0}, {2: 1.0, 1: 0.5}]
 
 
 def test_pairs_are_counted_when_they_are_within_the_window() -> None:
@@ -147,7 +144,7 @@ def test_weights_are_those_of_plain_python_when_histories_are_random(
             for place, (_, _, before) in enumerate(earlier[::-1][:window]):
                 after[before, item] += (before != item) * np.exp(-place / (window / 2))
             for place, (_, _, before) in enumerate(history[:number][::-1][:window]):
-                around[before, item] += (before != item) * np.exp(-place / (window / 2))
+                around[before, item] += (before != item) / (place + 1)
     pairs = counted(rows, 5, following_window=window, nearby_window=window, **PLAIN)
     for table, dense in ((pairs.following, after), (pairs.nearby, around + around.T)):
         found = sparse.csr_matrix((table.weight, table.index, table.splits), shape=(6, 6))
