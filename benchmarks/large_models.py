@@ -161,9 +161,10 @@ def cluster_neighbours(cluster: npt.NDArray[np.int64], number: int) -> Neighbour
     number = min(number, items // clusters - 1)
     item = np.arange(1, items + 1, dtype=np.int64)[:, np.newaxis]
     index = (item - 1 + clusters * np.arange(1, number + 1)) % items + 1
-    weight = np.broadcast_to(1.0 / np.arange(1, number + 1, dtype=np.float32), index.shape)
-    splits = np.concatenate([[0], number * np.arange(items + 1)]).astype(np.int64)
-    return NeighbourTable(splits, index.ravel().astype(np.int32), weight.ravel().astype(np.float32))
+    table = NeighbourTable.empty(items, number)
+    table.index[1:] = index
+    table.weight[1:] = 1.0 / np.arange(1, number + 1)
+    return table
 
 
 def _write_ranker(

@@ -45,15 +45,26 @@ class Interactions(NamedTuple):
 class NeighbourTable:
     """For each item the items it speaks for, the strongest first.
 
+    Rows are of one width, as a graph copies whole rows far faster than it finds single entries.
+
     Attributes:
-        splits: int64 [N+2], where the rows of items 0 to N begin, and the end.
-        index: int32 [E], item indices.
-        weight: float32 [E], positive.
+        index: int32 [N+1, K], item indices, 0 pads; nothing for index 0.
+        weight: float32 [N+1, K], positive, 0 pads.
     """
 
-    splits: npt.NDArray[np.int64]
     index: npt.NDArray[np.int32]
     weight: FloatArray
+
+    @classmethod
+    def empty(cls, items: int, width: int) -> "NeighbourTable":
+        """Returns one in which no item speaks for any, to be filled in place.
+
+        Args:
+            items: N.
+            width: K.
+        """
+        shape = (items + 1, width)
+        return cls(np.zeros(shape, np.int32), np.zeros(shape, np.float32))
 
 
 @dataclass(frozen=True)
@@ -177,11 +188,9 @@ def _table(matrix: sparse.csr_matrix, scale: npt.NDArray[np.float64], most: int)
     order = np.lexsort((tie_order(len(scale))[pairs.col], -weight, pairs.row))
     order = order[weight[order] > 0.0]
     row = pairs.row[order]
-    first = np.searchsorted(row, row)  # where each row begins
-    order = order[np.arange(len(row)) - first < most]
-    lengths = np.bincount(pairs.row[order], minlength=len(scale))
-    return NeighbourTable(
-        splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        index=pairs.col[order].astype(np.int32),
-        weight=weight[order],
-    )
+    place = np.arange(len(row)) - np.searchsorted(row, row)  # since the row began
+    order, row, place = order[place < most], row[place < most], place[place < most]
+    table = NeighbourTable.empty(len(scale) - 1, int(place.max(initial=0)) + 1)
+    table.index[row, place] = pairs.col[order]
+    table.weight[row, place] = weight[order]
+    return table

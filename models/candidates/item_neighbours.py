@@ -18,7 +18,6 @@ class ItemNeighbours(tf.Module):
         """
         super().__init__(name=name)
         # Variables: a large constant would be written into the graph.
-        self.splits = tf.Variable(table.splits, trainable=False, name="splits")
         self.index = tf.Variable(table.index, trainable=False, name="index")
         self.weight = tf.Variable(table.weight, trainable=False, name="weight")
 
@@ -27,22 +26,16 @@ class ItemNeighbours(tf.Module):
 
         Args:
             history: int32 [B, H], 0 pads.
-            number: of neighbours an item.
+            number: of neighbours an item, at most.
 
         Returns:
-            Item indices int32 [B, H, number], 0 pads, and weights float32, the same.
+            Item indices int32 [B, H, n], 0 pads, and weights float32, the same; n is `number`, or
+            less where the table has no more.
         """
-        if not self.index.shape[0]:
-            empty = tf.zeros_like(history)[:, :, tf.newaxis] * tf.zeros([number], tf.int32)
-            return empty, tf.cast(empty, tf.float32)
-        start = tf.gather(self.splits, history)
-        end = tf.gather(self.splits, history + 1)
-        place = start[:, :, tf.newaxis] + tf.range(number, dtype=tf.int64)
-        there = place < end[:, :, tf.newaxis]
-        place = tf.where(there, place, 0)
+        number = min(number, self.index.shape[1])
         return (
-            tf.where(there, tf.gather(self.index, place), 0),
-            tf.where(there, tf.gather(self.weight, place), 0.0),
+            tf.gather(self.index, history)[:, :, :number],
+            tf.gather(self.weight, history)[:, :, :number],
         )
 
     def scores(
@@ -60,20 +53,15 @@ class ItemNeighbours(tf.Module):
             float32 [B, S, C], 0 for padding.
         """
         rows, size = tf.shape(candidates)[0], tf.shape(candidates)[1]
+        # Only what is there: of histories of unequal length, most is padding.
         places = tf.where(history > 0)
-        items = tf.gather_nd(history, places)
-        start, end = tf.gather(self.splits, items), tf.gather(self.splits, items + 1)
-        entries = tf.ragged.range(start, end)
-        of_place = entries.value_rowids()
-        entry = entries.flat_values
-        row = tf.gather(places[:, 0], of_place)
-        count = tf.gather(strength, tf.gather(places[:, 1], of_place))
-        item = _long(tf.gather(self.index, entry))
-        slot = tf.gather(tf.reshape(slots, [-1]), row * tf.shape(slots, tf.int64)[1] + item)
+        items, row = tf.gather_nd(history, places), places[:, :1]
+        key = row * tf.shape(slots, tf.int64)[1] + _long(tf.gather(self.index, items))
+        slot = tf.gather(tf.reshape(slots, [-1]), key)
+        count = tf.gather(strength, places[:, 1])
+        weight = tf.gather(self.weight, items)[:, :, tf.newaxis] * count[:, tf.newaxis, :]
         summed = tf.math.unsorted_segment_sum(
-            tf.gather(self.weight, entry)[:, tf.newaxis] * count,
-            row * _long(size + 1) + _long(slot),
-            rows * (size + 1),
+            weight, tf.cast(row, tf.int32) * (size + 1) + slot, rows * (size + 1)
         )
         summed = tf.reshape(summed, tf.stack([rows, size + 1, strength.shape[1]]))
         # An item that is there twice has one slot.

@@ -129,7 +129,7 @@ def index_of(vectors: FloatArray, items: npt.NDArray[np.int32], options: IndexOp
 
 
 def _neighbours(loaded: Any, name: str) -> ItemNeighbours:
-    table = NeighbourTable(loaded.splits.numpy(), loaded.index.numpy(), loaded.weight.numpy())
+    table = NeighbourTable(loaded.index.numpy(), loaded.weight.numpy())
     return ItemNeighbours(table, name)
 
 

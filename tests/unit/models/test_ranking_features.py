@@ -65,9 +65,7 @@ class World:
     def __init__(self, turned: Floats | None = None) -> None:
         turn = np.eye(DIMENSION, dtype=np.float32) if turned is None else turned
         vectors = VECTORS @ turn
-        empty = NeighbourTable(
-            np.zeros(ITEMS + 2, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32)
-        )
+        empty = NeighbourTable.empty(ITEMS, 1)
         self.generators = CandidateGenerators(
             [
                 Family(

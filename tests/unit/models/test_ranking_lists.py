@@ -35,9 +35,7 @@ class LargeNumbers(tf.Module):
 @pytest.fixture(scope="module")
 def generators() -> CandidateGenerators:
     numbers = np.arange(ITEMS + 1, dtype=np.float32)[:, np.newaxis]
-    nothing = NeighbourTable(
-        np.zeros(ITEMS + 2, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32)
-    )
+    nothing = NeighbourTable.empty(ITEMS, 1)
     return CandidateGenerators(
         [Family(LargeNumbers(), BruteForceIndex(numbers[1:]), tf.Variable(numbers), "two_tower")],
         Counted(

@@ -69,9 +69,8 @@ class Ranker(tf.Module):
 
 
 def generators() -> CandidateGenerators:
-    following = NeighbourTable(  # of item 1 alone: 9 and 12
-        np.array([0, 0, *[2] * SIZE]), np.array([9, 12], np.int32), np.array([2, 1], np.float32)
-    )
+    following = NeighbourTable.empty(SIZE, 2)
+    following.index[1], following.weight[1] = (9, 12), (2.0, 1.0)
     return CandidateGenerators(
         [Family(Near(), BruteForceIndex(VECTORS[1:]), tf.Variable(VECTORS), "two_tower")],
         Counted(

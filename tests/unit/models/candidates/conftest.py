@@ -63,13 +63,16 @@ def large_scores() -> npt.NDArray[np.float32]:
 
 
 def neighbours(weights: dict[int, dict[int, float]], name: str) -> ItemNeighbours:
-    rows = [weights.get(item, {}) for item in range(ITEMS + 1)]
-    table = NeighbourTable(
-        np.cumsum([0, *map(len, rows)]),
-        np.array([item for row in rows for item in row], np.int32),
-        np.array([weight for row in rows for weight in row.values()], np.float32),
-    )
-    return ItemNeighbours(table, name)
+    return ItemNeighbours(table_of(weights), name)
+
+
+def table_of(weights: dict[int, dict[int, float]]) -> NeighbourTable:
+    """The weights of each item's neighbours, in their order."""
+    table = NeighbourTable.empty(ITEMS, max([1, *(len(row) for row in weights.values())]))
+    for item, row in weights.items():
+        table.index[item, : len(row)] = list(row)
+        table.weight[item, : len(row)] = list(row.values())
+    return table
 
 
 def make(

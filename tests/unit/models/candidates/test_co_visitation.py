@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
 
 from models.candidates.co_visitation import (
     CoVisitation,
@@ -30,10 +29,9 @@ def counted(rows: list[Row], items: int, **options: Any) -> CoVisitation:
 
 def rows_of(table: NeighbourTable) -> list[dict[int, float]]:
     """Each item's neighbours and weights, in order."""
-    bounds = zip(table.splits[:-1], table.splits[1:], strict=True)
     return [
-        dict(zip(table.index[a:b].tolist(), table.weight[a:b].tolist(), strict=True))
-        for a, b in bounds
+        {item: value for item, value in zip(*row, strict=True) if item}
+        for row in zip(table.index.tolist(), table.weight.tolist(), strict=True)
     ]
 
 
@@ -84,7 +82,6 @@ def test_the_unknown_and_an_item_itself_are_no_pair_when_they_are_there() -> Non
     unknown_users: list[Row] = [(0, 1, 1), (0, 2, 2)]  # they may be two people
     pairs = counted([*unknown_item, *again, *unknown_users], 2, **PLAIN)
     assert rows_of(pairs.following) == rows_of(pairs.nearby) == [{}, {}, {}]
-    assert len(pairs.following.splits) == 4
 
 
 def test_the_strongest_are_kept_in_order_when_there_are_too_many() -> None:
@@ -104,8 +101,9 @@ def test_the_strongest_are_kept_in_order_when_there_are_too_many() -> None:
 
 def test_tables_are_empty_when_nobody_had_anything() -> None:
     pairs = counted([], 2)
-    assert pairs.following.splits.tolist() == [0, 0, 0, 0]
-    assert len(pairs.nearby.index) == len(pairs.nearby.weight) == 0
+    for table in (pairs.following, pairs.nearby):
+        assert table.index.tolist() == [[0], [0], [0]]
+        assert not table.weight.any()
 
 
 many_rows = st.lists(
@@ -124,7 +122,7 @@ def test_tables_are_the_same_when_rows_come_in_another_order(
         patch.setattr("models.candidates.co_visitation.ROWS_AT_ONCE", at_once)
         other = counted([rows[place] for place in order], 5)
     for name in ("following", "nearby"):
-        for column in ("splits", "index", "weight"):
+        for column in ("index", "weight"):
             expected = getattr(getattr(one, name), column)
             np.testing.assert_array_equal(getattr(getattr(other, name), column), expected)
 
@@ -147,6 +145,7 @@ def test_weights_are_those_of_plain_python_when_histories_are_random(
                 around[before, item] += (before != item) / (place + 1)
     pairs = counted(rows, 5, following_window=window, nearby_window=window, **PLAIN)
     for table, dense in ((pairs.following, after), (pairs.nearby, around + around.T)):
-        found = sparse.csr_matrix((table.weight, table.index, table.splits), shape=(6, 6))
-        np.testing.assert_allclose(found.toarray(), dense, rtol=1e-5)
+        found = np.zeros([6, 6])
+        np.add.at(found, (np.arange(6)[:, np.newaxis], table.index), table.weight)
+        np.testing.assert_allclose(found, dense, rtol=1e-5)
         assert all((np.diff(list(row.values())) <= 0).all() for row in rows_of(table))

@@ -17,12 +17,11 @@ Ints = npt.NDArray[np.int32]
 
 
 def table(weights: dict[int, dict[int, float]]) -> NeighbourTable:
-    rows = [weights.get(item, {}) for item in range(ITEMS + 1)]
-    return NeighbourTable(
-        splits=np.cumsum([0, *map(len, rows)]).astype(np.int64),
-        index=np.array([item for row in rows for item in row], np.int32),
-        weight=np.array([weight for row in rows for weight in row.values()], np.float32),
-    )
+    made = NeighbourTable.empty(ITEMS, max([1, *(len(row) for row in weights.values())]))
+    for item, row in weights.items():
+        made.index[item, : len(row)] = list(row)
+        made.weight[item, : len(row)] = list(row.values())
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +49,9 @@ def test_the_first_neighbours_are_returned_when_items_have_more_or_fewer(
     index, weight = neighbours.nearest(tf.constant([[4, 0], [3, 1]]), 2)
     assert index.numpy().tolist() == [[[1, 3], [0, 0]], [[0, 0], [3, 2]]]
     assert weight.numpy().tolist() == [[[3.0, 2.0], [0.0, 0.0]], [[0.0, 0.0], [4.0, 1.0]]]
+    # Three are the most that any has.
     index, _ = neighbours.nearest(tf.constant([[2]]), 4)
-    assert index.numpy().tolist() == [[[5, 0, 0, 0]]]
+    assert index.numpy().tolist() == [[[5, 0, 0]]]
 
 
 def test_scores_are_sums_by_place_when_several_items_speak_for_one(
@@ -89,8 +89,8 @@ def test_scores_are_zero_when_there_is_no_history(neighbours: ItemNeighbours, wi
 def test_nothing_is_said_when_the_table_is_empty() -> None:
     empty = ItemNeighbours(table({}), "following")
     index, weight = empty.nearest(tf.constant([[1, 2], [3, 0]]), 3)
-    assert index.numpy().tolist() == np.zeros([2, 2, 3]).tolist()
-    assert weight.numpy().tolist() == np.zeros([2, 2, 3]).tolist()
+    assert index.numpy().tolist() == np.zeros([2, 2, 1]).tolist()
+    assert weight.numpy().tolist() == np.zeros([2, 2, 1]).tolist()
     assert summed(empty, [[1, 2]], [1.0, 1.0], [[1, 2, 0]]) == [[0.0, 0.0, 0.0]]
 
 

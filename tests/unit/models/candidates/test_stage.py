@@ -43,13 +43,9 @@ def vectors(width: int) -> npt.NDArray[np.float32]:
 
 
 def statistics() -> CatalogueStatistics:
-    empty = np.zeros(0, np.float32)
-    following = NeighbourTable(
-        np.array([0, 0, 2, 2, 2, 2, 2]),
-        np.array([3, 4], np.int32),
-        np.array([2.0, 1.0], np.float32),
-    )
-    nearby = NeighbourTable(np.zeros(ITEMS + 2, np.int64), empty.astype(np.int32), empty)
+    following, nearby = NeighbourTable.empty(ITEMS, 2), NeighbourTable.empty(ITEMS, 1)
+    following.index[1] = 3, 4
+    following.weight[1] = 2.0, 1.0
     return CatalogueStatistics(
         counts=np.array([0, 9, 7, 5, 1, 0], np.float32),
         mean_rating=np.array([3, 4, 3, 2, 3, 3], np.float32),
