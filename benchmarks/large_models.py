@@ -135,8 +135,8 @@ def _statistics(
     catalogue: Catalogue, table: ItemTable, options: CandidateOptions
 ) -> CatalogueStatistics:
     # As many neighbours as a full table of a catalogue of this size would have.
-    most = options.co_visitation.entries // (catalogue.size + 1)
-    pairs = cluster_neighbours(catalogue.cluster, min(most, options.co_visitation.neighbours))
+    width = options.co_visitation.width(catalogue.size)
+    pairs = cluster_neighbours(catalogue.cluster, width)
     return CatalogueStatistics(
         counts=catalogue.counts,
         mean_rating=np.full(catalogue.size + 1, MEAN_RATING, np.float32),

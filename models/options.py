@@ -35,7 +35,7 @@ class RankingOptions(Options):
     members: int = Field(4, ge=2)  # networks whose scores are averaged; each leaves out a fold
     hidden_units: int = Field(48, ge=2)  # of each, and half as many behind them
     dropout: float = Field(0.3, ge=0.0, lt=1.0)
-    weight_decay: float = Field(0.001, ge=0.0)  # of the squared weights, in the loss
+    weight_decay: float = Field(0.001, ge=0.0)  # of hidden layers' squared weights, in the loss
     lists: int = Field(10_000, ge=2)  # users whose candidates are learned from, at most
     batch_size: int = Field(16, ge=1)  # lists a step
     learning_rate: float = Field(0.002, gt=0.0)

@@ -17,7 +17,7 @@ from models.retrieval.interaction_table import InteractionTable
 
 SHUFFLE_BUFFER = 200_000  # serialized examples, about 1 KB each
 READ_BATCH = 4096
-COUNTED_BATCH = 65_536  # interactions of which pairs of items are counted at once
+COUNTED_BATCH = 65_536  # interactions read at once to be counted
 MOST_SEEN = 4096  # items of a held-out row: 33 KB, of which a few thousand are kept
 
 Columns = dict[str, npt.NDArray[np.generic]]
@@ -137,7 +137,11 @@ class TransformedData:
         return self._sample(self._training, most, seed)
 
     def training_columns(self, names: Sequence[str]) -> Columns:
-        """Reads the named columns of all training interactions into memory, in any order."""
+        """Reads the named columns of all training interactions into memory, in any order.
+
+        Raises:
+            UnsuitableDataError: if there are none.
+        """
         return self._read(self._training, names)
 
     def training_batches(self, names: Sequence[str]) -> Iterator[Columns]:

@@ -34,7 +34,8 @@ def recommend_tables(
         if unknown:
             ignored = f"ignored, for the catalogue has no such item: {', '.join(unknown)}"
             caption = f"{table.caption}; {ignored}" if table.caption else ignored
-            table.caption = Text(caption)  # or rich would read brackets in an id as markup
+            # Text, as below; the style is what rich gives to a str.
+            table.caption = Text(caption, style="table.caption")
         yield table
 
 

@@ -7,7 +7,6 @@ Source: Davidson et al. 2010, The YouTube video recommendation system,
 doi:10.1145/1864708.1864770.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,14 +16,13 @@ from scipy import sparse
 
 from models.candidates.options import CoVisitationOptions
 from models.item_table import FloatArray
-from models.ties import tie_order
+from models.ties import scattered, tie_order
 
 DECAY = 0.5  # of a window: how many places further on what follows counts 1/e
-ROWS_AT_ONCE = 65_536  # interactions whose pairs are counted at once
+PAIRS_AT_ONCE = 30_000_000  # summed in memory, 12 bytes each and as much again to sort them
+PLACES_AT_ONCE = 4_000_000  # of histories, looked at
 
-Ints = npt.NDArray[np.int64]
-# Of places from 0, and of how many are looked at: how much a pair counts, from 1 for place 0.
-Weigh = Callable[[npt.NDArray[np.float64], int], npt.NDArray[np.float64]]
+Longs = npt.NDArray[np.int64]
 
 
 class Interactions(NamedTuple):
@@ -36,9 +34,9 @@ class Interactions(NamedTuple):
         time: int64 [n], any unit.
     """
 
-    user: Ints
-    item: Ints
-    time: Ints
+    user: Longs
+    item: Longs
+    time: Longs
 
 
 @dataclass(frozen=True)
@@ -93,23 +91,21 @@ def co_visitation(
     Returns:
         Both tables. The weight of a pair is its count, each occurrence weighed down with the
         distance in the history, over the counts of both items to `popularity_power`. What a user
-        has in one second is near to each other, and does not follow one another.
+        has at one time is near to each other, and does not follow one another.
     """
     histories = _Histories.of(interactions, items)
-    shape = (items + 1, items + 1)
-    # In float64: rounded to float32, sums do not depend on the order of the rows.
-    after, around = sparse.csr_matrix(shape), sparse.csr_matrix(shape)
-    for start in range(0, len(histories.item), ROWS_AT_ONCE):
-        rows = np.arange(start, min(start + ROWS_AT_ONCE, len(histories.item)))
-        earlier = histories.before(rows, histories.second[rows], options.following_window)
-        after = after + _pairs(earlier, histories.item[rows], _soon, shape)
-        before = histories.before(rows, rows, options.nearby_window)
-        around = around + _pairs(before, histories.item[rows], _adjacent, shape)
     counts = np.bincount(histories.item, minlength=items + 1)
     scale = (np.maximum(counts, 1.0) + options.shrinkage) ** -options.popularity_power
-    most = max(1, min(options.neighbours, options.entries // (items + 1)))
+    most = options.width(items)
+    # Any of the next few says nearly as much as the very next.
+    window = options.following_window
+    soon = np.exp(-np.arange(min(window, histories.longest)) / (DECAY * window))
+    # Neighbours say by far the most, and all a little.
+    adjacent = 1.0 / (1.0 + np.arange(min(options.nearby_window, histories.longest)))
+    rows = np.arange(len(histories.item))
     return CoVisitation(
-        following=_table(after, scale, most), nearby=_table(around + around.T, scale, most)
+        following=_table(_Pairs(histories, histories.time_start, soon, False), scale, most),
+        nearby=_table(_Pairs(histories, rows, adjacent, True), scale, most),
     )
 
 
@@ -119,78 +115,113 @@ class _Histories(NamedTuple):
     Attributes:
         item: int64 [n].
         user_start: int64 [n], the first row of the same user.
-        second: int64 [n], the first row of the same user and second.
+        time_start: int64 [n], the first row of the same user and time.
     """
 
-    item: Ints
-    user_start: Ints
-    second: Ints
+    item: Longs
+    user_start: Longs
+    time_start: Longs
 
     @classmethod
     def of(cls, interactions: Interactions, items: int) -> "_Histories":
         known = (interactions.user > 0) & (interactions.item > 0)
         user, item, time = (column[known] for column in interactions)
-        # Which of a second comes first nobody knows; a fixed order gives the same table each time.
-        order = np.lexsort((tie_order(items + 1)[item], time, user))
+        # Which of a time comes first nobody knows: another one for each user, and always the same.
+        order = np.lexsort((scattered(user * (items + 1) + item), time, user))
         user, item, time = user[order], item[order], time[order]
         new_user = np.ones(len(item), np.bool_)
         new_user[1:] = user[1:] != user[:-1]
-        new_second = new_user.copy()
-        new_second[1:] |= time[1:] != time[:-1]
-        return cls(item, _last_true(new_user), _last_true(new_second))
+        new_time = new_user.copy()
+        new_time[1:] |= time[1:] != time[:-1]
+        return cls(item, _last_true(new_user), _last_true(new_time))
 
-    def before(self, rows: Ints, end: Ints, window: int) -> Ints:
-        """Returns the items of the same users just before the rows `end`, newest first.
+    @property
+    def longest(self) -> int:
+        """The most places before any."""
+        return int((np.arange(len(self.item)) - self.user_start).max(initial=0))
 
-        Args:
-            rows: int64 [b].
-            end: int64 [b], rows of the same users, which are left out themselves.
-            window: W, how many.
-
-        Returns:
-            int64 [b, W], 0 pads.
-        """
-        place = end[:, np.newaxis] - 1 - np.arange(window)
-        there = place >= self.user_start[rows][:, np.newaxis]
+    def before(self, end: Longs, places: int) -> Longs:
+        """Returns the items that users had just before the rows `end` [b]: [b, places], 0 pads."""
+        place = end[:, np.newaxis] - 1 - np.arange(places)
+        there = place >= self.user_start[end][:, np.newaxis]
         return np.where(there, self.item[np.where(there, place, 0)], 0)
 
 
-def _last_true(mask: npt.NDArray[np.bool_]) -> Ints:
+def _last_true(mask: npt.NDArray[np.bool_]) -> Longs:
     """Returns the last place at or before each that is true: int64 [n]; the first must be."""
     return np.maximum.accumulate(np.where(mask, np.arange(len(mask)), 0))
 
 
-def _soon(place: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float64]:
-    """Weighs by distance what follows: any of the next few says nearly as much as the first."""
-    return np.exp(-place / (DECAY * window))
+class _Pairs(NamedTuple):
+    """Which pairs are counted.
+
+    Attributes:
+        histories: of n rows.
+        end: int64 [n], before which row of the same user the items of each row's pairs are.
+        weight: float64 [W], of a pair by its distance; further ones are not counted.
+        both_ways: whether the later item speaks for the earlier one, too.
+    """
+
+    histories: _Histories
+    end: Longs
+    weight: npt.NDArray[np.float64]
+    both_ways: bool
+
+    def summed(self, first: int, last: int, size: int) -> sparse.csr_matrix:
+        """Sums the pairs of which an item from `first` to before `last` speaks.
+
+        Args:
+            first: item index.
+            last: item index.
+            size: N+1.
+
+        Returns:
+            float32 [last - first, N+1].
+        """
+        weight, places = self.weight.astype(np.float32), len(self.weight)
+        rows, columns, weights = [], [], []
+        step = max(1, PLACES_AT_ONCE // max(1, places))
+        for start in range(0, len(self.end), step):
+            before = self.histories.before(self.end[start : start + step], places)
+            item = self.histories.item[start : start + step, np.newaxis]
+            pair = np.broadcast_arrays(before, item)
+            differ = (before > 0) & (before != item)
+            for speaker, other in (pair, pair[::-1]) if self.both_ways else (pair,):
+                row, place = np.nonzero(differ & (speaker >= first) & (speaker < last))
+                rows.append((speaker[row, place] - first).astype(np.int32))
+                columns.append(other[row, place].astype(np.int32))
+                weights.append(weight[place])
+        if not rows:
+            return sparse.csr_matrix((last - first, size), dtype=np.float32)
+        where = (np.concatenate(rows), np.concatenate(columns))
+        return sparse.csr_matrix((np.concatenate(weights), where), shape=(last - first, size))
 
 
-def _adjacent(place: npt.NDArray[np.float64], _: int) -> npt.NDArray[np.float64]:
-    """Weighs by distance what is nearby: neighbours say by far the most, and all a little."""
-    return 1.0 / (1.0 + place)
+def _table(pairs: _Pairs, scale: npt.NDArray[np.float64], most: int) -> NeighbourTable:
+    """Scales the sums of pairs by both items and keeps the largest of each item, in order."""
+    size = len(scale)
+    table = NeighbourTable.empty(size - 1, most)
+    ties = tie_order(size)
+    for first, last in _blocks(pairs, size):
+        summed = pairs.summed(first, last, size)
+        row = np.repeat(np.arange(last - first), np.diff(summed.indptr))
+        weight = (summed.data * scale[first + row] * scale[summed.indices]).astype(np.float32)
+        # By row, then by weight; ties always alike, so that the same data give the same table.
+        order = np.lexsort((ties[summed.indices], -weight, row))
+        place = np.arange(len(row)) - summed.indptr[row]
+        kept = place < most
+        order, row, place = order[kept], first + row[kept], place[kept]
+        table.index[row, place] = summed.indices[order]
+        table.weight[row, place] = weight[order]
+    width = max(1, int((table.index > 0).any(axis=0).sum()))
+    return NeighbourTable(table.index[:, :width].copy(), table.weight[:, :width].copy())
 
 
-def _pairs(before: Ints, item: Ints, weigh: Weigh, shape: tuple[int, int]) -> sparse.csr_matrix:
-    """Counts how often an item [b] came after those before it [b, W]: [N+1, N+1]."""
-    window = before.shape[1]
-    weight = weigh(np.arange(window, dtype=np.float64), window)
-    row, place = np.nonzero(before)
-    pairs = (weight[place], (before[row, place], item[row]))
-    return sparse.csr_matrix(pairs, shape=shape)
-
-
-def _table(matrix: sparse.csr_matrix, scale: npt.NDArray[np.float64], most: int) -> NeighbourTable:
-    """Scales rows and columns and keeps the largest of each row, in order."""
-    pairs = matrix.tocoo()
-    weight = (pairs.data * scale[pairs.row] * scale[pairs.col]).astype(np.float32)
-    weight[pairs.row == pairs.col] = 0.0
-    # By row, then by weight; ties always alike, so that the same data give the same table.
-    order = np.lexsort((tie_order(len(scale))[pairs.col], -weight, pairs.row))
-    order = order[weight[order] > 0.0]
-    row = pairs.row[order]
-    place = np.arange(len(row)) - np.searchsorted(row, row)  # since the row began
-    order, row, place = order[place < most], row[place < most], place[place < most]
-    table = NeighbourTable.empty(len(scale) - 1, int(place.max(initial=0)) + 1)
-    table.index[row, place] = pairs.col[order]
-    table.weight[row, place] = weight[order]
-    return table
+def _blocks(pairs: _Pairs, size: int) -> list[tuple[int, int]]:
+    """Divides the items so that the pairs of each part have room in memory."""
+    of_item = np.bincount(pairs.histories.item, minlength=size) * float(len(pairs.weight))
+    if pairs.both_ways:
+        of_item *= 2.0
+    block = (np.cumsum(of_item) // PAIRS_AT_ONCE).astype(np.int64)
+    bounds = np.concatenate([[0], np.flatnonzero(np.diff(block)) + 1, [size]])
+    return [(int(first), int(last)) for first, last in zip(bounds[:-1], bounds[1:], strict=True)]

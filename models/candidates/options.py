@@ -21,6 +21,10 @@ class CoVisitationOptions(Options):
     neighbours: int = Field(300, ge=1)  # kept for each item, at most
     entries: int = Field(20_000_000, ge=1)  # kept in a table, at most: 8 bytes each
 
+    def width(self, items: int) -> int:
+        """Returns how many neighbours of each item are kept, at most, in a catalogue of `items`."""
+        return max(1, min(self.neighbours, self.entries // (items + 1)))
+
 
 class CandidateOptions(Options):
     """Who nominates the items to rank, and how many; 0 switches a generator off."""

@@ -25,7 +25,7 @@ READ_FEATURES = (
     features.USER_ATTRIBUTE_INDEX,
     features.LABEL_RATING,
 )
-HISTORY_FEATURES = (features.USER_INDEX, features.ITEM_INDEX, features.INTERACTION_TIME)
+PAIR_FEATURES = (features.USER_INDEX, features.ITEM_INDEX, features.INTERACTION_TIME)
 
 Ints = npt.NDArray[np.int32]
 
@@ -91,9 +91,11 @@ def catalogue_statistics(data: TransformedData, options: CandidateOptions) -> Ca
             by_value[column] += _counted(value, item, (number + 1, size))
     counts[0] = ratings[0] = 0.0
     mean = ratings.sum() / max(counts.sum(), 1.0)
-    columns = data.training_columns(HISTORY_FEATURES)
-    histories = Interactions(*(columns[name].astype(np.int64) for name in HISTORY_FEATURES))
-    pairs = co_visitation(histories, table.size, options.co_visitation)
+    columns = data.training_columns(PAIR_FEATURES)
+    user, item, time = (columns[name].astype(np.int64, copy=False) for name in PAIR_FEATURES)
+    pairs = co_visitation(
+        Interactions(user=user, item=item, time=time), table.size, options.co_visitation
+    )
     return CatalogueStatistics(
         counts=counts.astype(np.float32),
         mean_rating=((ratings + PRIOR_RATINGS * mean) / (counts + PRIOR_RATINGS)).astype(

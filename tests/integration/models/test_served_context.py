@@ -184,8 +184,8 @@ def padded(lists: Any) -> Any:
 
 
 # Some 3,000 requests; drawing them is what takes long, and no fault of the data.
-@settings(deadline=None, max_examples=350, suppress_health_check=[HealthCheck.too_slow])
-@given(rows=st.lists(request_rows, min_size=8, max_size=10), k=st.integers(1, 45))
+@settings(deadline=None, max_examples=600, suppress_health_check=[HealthCheck.too_slow])
+@given(rows=st.lists(request_rows, min_size=1, max_size=10), k=st.integers(1, 45))
 def test_rules_hold_when_requests_are_random(built: Any, rows: Any, k: int) -> None:
     users, histories, excluded, categories, diversity, freshness = zip(*rows, strict=True)
     found = built.ask(

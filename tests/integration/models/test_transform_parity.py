@@ -103,6 +103,9 @@ def test_values_are_those_worked_out_by_hand_when_transformed(world: Any) -> Non
     # A first interaction knows nothing: 20 users, empty history.
     assert (train["history_index"].sum(axis=1) == 0).sum() == 20
     assert set(np.unique(train["label_rating"])) == {3.0, 4.0, 5.0}
+    # A minute for each interaction before: 9 of each user's are in train.
+    assert np.unique(train["interaction_time"], return_counts=True)[1].tolist() == [20] * 9
+    assert train["interaction_time"].max() == 8 * 60
 
 
 def test_vectors_are_empty_when_there_are_no_categories_or_numbers(bare_world: Any) -> None:

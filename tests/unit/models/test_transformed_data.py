@@ -180,6 +180,12 @@ def test_late_interactions_are_held_out_when_the_view_is_the_earlier(open_data: 
     assert sorted(items(earlier, 9, 1)[0]) == [1, 2, 4]
     assert sorted(items(final, 9, 1)[0]) == [1, 2, 3, 4]
     assert earlier.sample(9, 1)[features.ITEM_INDEX].tolist().count(3) == 0
+    for data, known in ((earlier, [1, 2, 4]), (final, [1, 2, 3, 4])):
+        columns = data.training_columns((features.ITEM_INDEX, features.LABEL_RATING))
+        assert sorted(columns[features.ITEM_INDEX]) == known
+        assert (
+            columns[features.LABEL_RATING].tolist() == (columns[features.ITEM_INDEX] / 2).tolist()
+        )
     assert earlier.table().matrix().toarray().tolist() == [[1, 1, 0, 0], [0, 0, 0, 1]]
     assert final.table().matrix().toarray().tolist() == [[1, 1, 1, 0], [0, 0, 0, 1]]
     # Ratings are half the item's number.

@@ -1,6 +1,7 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,11 +13,11 @@ from models.candidates.co_visitation import (
     co_visitation,
 )
 from models.candidates.options import CoVisitationOptions
-from models.ties import tie_order
+from models.ties import scattered
 
 PLAIN: dict[str, Any] = {"popularity_power": 0.0, "shrinkage": 0.0}  # weights are counts
 
-Row = tuple[int, int, int]  # user, item, second
+Row = tuple[int, int, int]  # user, item, time
 
 
 def interactions(rows: list[Row]) -> Interactions:
@@ -25,6 +26,14 @@ def interactions(rows: list[Row]) -> Interactions:
 
 def counted(rows: list[Row], items: int, **options: Any) -> CoVisitation:
     return co_visitation(interactions(rows), items, CoVisitationOptions(**options))
+
+
+def dense(table: NeighbourTable) -> npt.NDArray[np.float64]:
+    """The weights, by both items."""
+    size = len(table.index)
+    weights = np.zeros([size, size])
+    np.add.at(weights, (np.arange(size)[:, np.newaxis], table.index), table.weight)
+    return weights
 
 
 def rows_of(table: NeighbourTable) -> list[dict[int, float]]:
@@ -59,6 +68,21 @@ def test_neither_follows_the_other_when_both_are_of_one_second() -> None:
     # Both follow item 1 directly.
     assert rows_of(pairs.following) == [{}, {2: 1.0, 3: 1.0}, {}, {}]
     assert rows_of(pairs.nearby)[2][3] == rows_of(pairs.nearby)[3][2] == 1.0
+
+
+def test_items_of_one_time_weigh_alike_when_many_have_them() -> None:
+    # A hundred users had items 1 to 8 at once, and then 9 to 12 at once.
+    rows = [(user, item, int(item > 8)) for user in range(1, 101) for item in range(1, 13)]
+    pairs = counted(rows, 12, following_window=4, nearby_window=4, **PLAIN)
+    # Of the first eight, the last four that one had are followed: half of the users' for each.
+    # Their weights are 1, e^(-1/2), e^(-1) and e^(-3/2), 2.198 in all, for eight: 27.5 a hundred.
+    following = dense(pairs.following)[1:9, 9:]
+    assert following == pytest.approx(np.full([8, 4], 27.5), rel=0.4)
+    assert not dense(pairs.following)[1:9, :9].any()
+    within = dense(pairs.nearby)[1:9, 1:9][~np.eye(8, dtype=np.bool_)]
+    # At distances 1 to 4 stand 7, 6, 5 and 4 of 28 pairs: (7 + 6/2 + 5/3 + 4/4) / 28 on average.
+    assert within == pytest.approx(np.full(56, 45.2), rel=0.4)
+    assert within.mean() == pytest.approx(45.2, rel=0.01)
 
 
 def test_users_share_no_pair_when_their_rows_are_next_to_each_other() -> None:
@@ -112,15 +136,10 @@ many_rows = st.lists(
 
 
 @settings(deadline=None, max_examples=60)
-@given(rows=many_rows, seed=st.integers(0, 99), at_once=st.integers(1, 9))
-def test_tables_are_the_same_when_rows_come_in_another_order(
-    rows: list[Row], seed: int, at_once: int
-) -> None:
+@given(rows=many_rows, seed=st.integers(0, 99))
+def test_tables_are_the_same_when_rows_come_in_another_order(rows: list[Row], seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(rows))
-    one = counted(rows, 5)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("models.candidates.co_visitation.ROWS_AT_ONCE", at_once)
-        other = counted([rows[place] for place in order], 5)
+    one, other = counted(rows, 5), counted([rows[place] for place in order], 5)
     for name in ("following", "nearby"):
         for column in ("index", "weight"):
             expected = getattr(getattr(one, name), column)
@@ -128,24 +147,49 @@ def test_tables_are_the_same_when_rows_come_in_another_order(
 
 
 @settings(deadline=None, max_examples=60)
+@given(rows=many_rows, pairs_at_once=st.integers(1, 200), places_at_once=st.integers(1, 90))
+def test_weights_stay_when_memory_is_short(
+    rows: list[Row], pairs_at_once: int, places_at_once: int
+) -> None:
+    whole = counted(rows, 5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.candidates.co_visitation.PAIRS_AT_ONCE", pairs_at_once)
+        patch.setattr("models.candidates.co_visitation.PLACES_AT_ONCE", places_at_once)
+        parts = counted(rows, 5)
+    np.testing.assert_allclose(dense(parts.following), dense(whole.following), rtol=1e-5)
+    np.testing.assert_allclose(dense(parts.nearby), dense(whole.nearby), rtol=1e-5)
+
+
+def test_the_window_costs_nothing_when_histories_are_short() -> None:
+    wide = counted(ONE_USER, 3, following_window=4, nearby_window=10**15, **PLAIN)
+    narrow = counted(ONE_USER, 3, following_window=4, nearby_window=2, **PLAIN)
+    assert rows_of(wide.nearby) == rows_of(narrow.nearby)
+
+
+def test_weights_are_finite_when_an_item_has_no_interactions_and_nothing_is_added() -> None:
+    rows: list[Row] = [(1, 1, 1), (1, 2, 2)]
+    pairs = counted(rows, 3, popularity_power=0.5, shrinkage=0.0)
+    assert rows_of(pairs.following) == [{}, {2: 1.0}, {}, {}]
+
+
+@settings(deadline=None, max_examples=60)
 @given(rows=many_rows, window=st.integers(1, 4))
 def test_weights_are_those_of_plain_python_when_histories_are_random(
     rows: list[Row], window: int
 ) -> None:
-    ties = tie_order(6)
     after, around = np.zeros([6, 6]), np.zeros([6, 6])
     for user in range(1, 5):
-        own = [(second, ties[item], item) for u, item, second in rows if u == user and item]
-        history = sorted(own)
-        for number, (second, _, item) in enumerate(history):
-            earlier = [before for before in history if before[0] < second]
+        own = [(time, item) for u, item, time in rows if u == user and item]
+        history = sorted(
+            (time, scattered(np.array([user * 6 + item]))[0], item) for time, item in own
+        )
+        for number, (time, _, item) in enumerate(history):
+            earlier = [before for before in history if before[0] < time]
             for place, (_, _, before) in enumerate(earlier[::-1][:window]):
                 after[before, item] += (before != item) * np.exp(-place / (window / 2))
             for place, (_, _, before) in enumerate(history[:number][::-1][:window]):
                 around[before, item] += (before != item) / (place + 1)
     pairs = counted(rows, 5, following_window=window, nearby_window=window, **PLAIN)
-    for table, dense in ((pairs.following, after), (pairs.nearby, around + around.T)):
-        found = np.zeros([6, 6])
-        np.add.at(found, (np.arange(6)[:, np.newaxis], table.index), table.weight)
-        np.testing.assert_allclose(found, dense, rtol=1e-5)
+    for table, expected in ((pairs.following, after), (pairs.nearby, around + around.T)):
+        np.testing.assert_allclose(dense(table), expected, rtol=1e-5)
         assert all((np.diff(list(row.values())) <= 0).all() for row in rows_of(table))
