@@ -7,6 +7,9 @@ Source: Davidson et al. 2010, The YouTube video recommendation system,
 doi:10.1145/1864708.1864770.
 """
 
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -99,13 +102,15 @@ def co_visitation(
     most = options.width(items)
     # Any of the next few says nearly as much as the very next.
     window = options.following_window
-    soon = np.exp(-np.arange(min(window, histories.longest)) / (DECAY * window))
+    soon = np.exp(-np.arange(min(window, histories.longest)) / (DECAY * window)).astype(np.float32)
     # Neighbours say by far the most, and all a little.
-    adjacent = 1.0 / (1.0 + np.arange(min(options.nearby_window, histories.longest)))
-    rows = np.arange(len(histories.item))
+    places = np.arange(min(options.nearby_window, histories.longest))
+    adjacent = (1.0 / (1.0 + places)).astype(np.float32)
+    following = functools.partial(_following, histories, soon)
+    nearby = functools.partial(_nearby, histories, adjacent)
     return CoVisitation(
-        following=_table(_Pairs(histories, histories.time_start, soon, False), scale, most),
-        nearby=_table(_Pairs(histories, rows, adjacent, True), scale, most),
+        following=_table(following, _blocks(counts * len(soon)), scale, most),
+        nearby=_table(nearby, _blocks(2 * counts * len(adjacent)), scale, most),
     )
 
 
@@ -140,11 +145,23 @@ class _Histories(NamedTuple):
         """The most places before any."""
         return int((np.arange(len(self.item)) - self.user_start).max(initial=0))
 
-    def before(self, end: Longs, places: int) -> Longs:
-        """Returns the items that users had just before the rows `end` [b]: [b, places], 0 pads."""
-        place = end[:, np.newaxis] - 1 - np.arange(places)
-        there = place >= self.user_start[end][:, np.newaxis]
-        return np.where(there, self.item[np.where(there, place, 0)], 0)
+    def walk(self, rows: Longs, start: Longs, step: int, places: int) -> Longs:
+        """Returns the items of the same users from a row on.
+
+        Args:
+            rows: int64 [b].
+            start: int64 [b], rows to start from, which may be beyond the user.
+            step: 1 for later and later items, -1 for earlier and earlier ones.
+            places: P.
+
+        Returns:
+            int64 [b, P], 0 where the user has none.
+        """
+        place = start[:, np.newaxis] + step * np.arange(places)
+        there = (place >= 0) & (place < len(self.item))
+        place = np.where(there, place, 0)
+        there &= self.user_start[place] == self.user_start[rows, np.newaxis]
+        return np.where(there, self.item[place], 0)
 
 
 def _last_true(mask: npt.NDArray[np.bool_]) -> Longs:
@@ -153,75 +170,90 @@ def _last_true(mask: npt.NDArray[np.bool_]) -> Longs:
 
 
 class _Pairs(NamedTuple):
-    """Which pairs are counted.
+    """Occurrences of pairs, p of them.
 
     Attributes:
-        histories: of n rows.
-        end: int64 [n], before which row of the same user the items of each row's pairs are.
-        weight: float64 [W], of a pair by its distance; further ones are not counted.
-        both_ways: whether the later item speaks for the earlier one, too.
+        speaker: int64 [p], the item that speaks.
+        other: int64 [p], the item that it speaks for.
+        weight: float32 [p].
     """
 
-    histories: _Histories
-    end: Longs
-    weight: npt.NDArray[np.float64]
-    both_ways: bool
-
-    def summed(self, first: int, last: int, size: int) -> sparse.csr_matrix:
-        """Sums the pairs of which an item from `first` to before `last` speaks.
-
-        Args:
-            first: item index.
-            last: item index.
-            size: N+1.
-
-        Returns:
-            float32 [last - first, N+1].
-        """
-        weight, places = self.weight.astype(np.float32), len(self.weight)
-        rows, columns, weights = [], [], []
-        step = max(1, PLACES_AT_ONCE // max(1, places))
-        for start in range(0, len(self.end), step):
-            before = self.histories.before(self.end[start : start + step], places)
-            item = self.histories.item[start : start + step, np.newaxis]
-            pair = np.broadcast_arrays(before, item)
-            differ = (before > 0) & (before != item)
-            for speaker, other in (pair, pair[::-1]) if self.both_ways else (pair,):
-                row, place = np.nonzero(differ & (speaker >= first) & (speaker < last))
-                rows.append((speaker[row, place] - first).astype(np.int32))
-                columns.append(other[row, place].astype(np.int32))
-                weights.append(weight[place])
-        if not rows:
-            return sparse.csr_matrix((last - first, size), dtype=np.float32)
-        where = (np.concatenate(rows), np.concatenate(columns))
-        return sparse.csr_matrix((np.concatenate(weights), where), shape=(last - first, size))
+    speaker: Longs
+    other: Longs
+    weight: FloatArray
 
 
-def _table(pairs: _Pairs, scale: npt.NDArray[np.float64], most: int) -> NeighbourTable:
-    """Scales the sums of pairs by both items and keeps the largest of each item, in order."""
-    size = len(scale)
-    table = NeighbourTable.empty(size - 1, most)
-    ties = tie_order(size)
-    for first, last in _blocks(pairs, size):
-        summed = pairs.summed(first, last, size)
-        row = np.repeat(np.arange(last - first), np.diff(summed.indptr))
-        weight = (summed.data * scale[first + row] * scale[summed.indices]).astype(np.float32)
+def _following(histories: _Histories, weight: FloatArray, block: range) -> Iterator[_Pairs]:
+    """Yields which item each item of the block was followed by, with a weight by distance."""
+    for rows in _in_parts(np.arange(len(histories.item)), len(weight)):
+        before = histories.walk(rows, histories.time_start[rows] - 1, -1, len(weight))
+        row, place = np.nonzero((before >= max(1, block.start)) & (before < block.stop))
+        yield _Pairs(before[row, place], histories.item[rows][row], weight[place])
+
+
+def _nearby(histories: _Histories, weight: FloatArray, block: range) -> Iterator[_Pairs]:
+    """Yields what came around each item of the block, with a weight by distance."""
+    own = np.flatnonzero((histories.item >= block.start) & (histories.item < block.stop))
+    for rows in _in_parts(own, len(weight)):
+        for step in (1, -1):
+            other = histories.walk(rows, rows + step, step, len(weight))
+            row, place = np.nonzero(other)
+            yield _Pairs(histories.item[rows][row], other[row, place], weight[place])
+
+
+def _in_parts(rows: Longs, places: int) -> Iterator[Longs]:
+    step = max(1, PLACES_AT_ONCE // max(1, places))
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step]
+
+
+def _blocks(occurrences: Longs) -> list[range]:
+    """Divides the items so that the pairs of each block have room in memory.
+
+    Args:
+        occurrences: int64 [N+1], of pairs of which each item speaks, at most.
+    """
+    block = np.cumsum(occurrences) // PAIRS_AT_ONCE
+    bounds = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(occurrences)]
+    return [range(first, last) for first, last in itertools.pairwise(bounds)]
+
+
+def _table(
+    pairs_of: Callable[[range], Iterator[_Pairs]],
+    blocks: list[range],
+    scale: npt.NDArray[np.float64],
+    most: int,
+) -> NeighbourTable:
+    """Sums pairs, scales the sums by both items and keeps the largest of each item, in order."""
+    table = NeighbourTable.empty(len(scale) - 1, most)
+    ties = tie_order(len(scale))
+    for block in blocks:
+        summed = _summed(pairs_of(block), block, len(scale))
+        row = np.repeat(np.arange(len(block)), np.diff(summed.indptr))
+        weight = summed.data * scale[block.start + row] * scale[summed.indices]
+        weight = weight.astype(np.float32)
         # By row, then by weight; ties always alike, so that the same data give the same table.
         order = np.lexsort((ties[summed.indices], -weight, row))
         place = np.arange(len(row)) - summed.indptr[row]
         kept = place < most
-        order, row, place = order[kept], first + row[kept], place[kept]
+        order, row, place = order[kept], block.start + row[kept], place[kept]
         table.index[row, place] = summed.indices[order]
         table.weight[row, place] = weight[order]
     width = max(1, int((table.index > 0).any(axis=0).sum()))
     return NeighbourTable(table.index[:, :width].copy(), table.weight[:, :width].copy())
 
 
-def _blocks(pairs: _Pairs, size: int) -> list[tuple[int, int]]:
-    """Divides the items so that the pairs of each part have room in memory."""
-    of_item = np.bincount(pairs.histories.item, minlength=size) * float(len(pairs.weight))
-    if pairs.both_ways:
-        of_item *= 2.0
-    block = (np.cumsum(of_item) // PAIRS_AT_ONCE).astype(np.int64)
-    bounds = np.concatenate([[0], np.flatnonzero(np.diff(block)) + 1, [size]])
-    return [(int(first), int(last)) for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
+def _summed(parts: Iterable[_Pairs], block: range, size: int) -> sparse.csr_matrix:
+    """Adds the occurrences of each pair of two items: float32 [items of the block, N+1]."""
+    rows, columns, weights = (
+        [np.zeros(0, np.int32)],
+        [np.zeros(0, np.int32)],
+        [np.zeros(0, np.float32)],
+    )
+    for part in parts:
+        differ = part.speaker != part.other
+        rows.append((part.speaker[differ] - block.start).astype(np.int32))
+        columns.append(part.other[differ].astype(np.int32))
+        weights.append(part.weight[differ])
+    where = (np.concatenate(rows), np.concatenate(columns))
+    return sparse.csr_matrix((np.concatenate(weights), where), shape=(len(block), size))
