@@ -15,7 +15,7 @@ class CoVisitationOptions(Options):
     """Which items are had close to each other, and how much of that is kept."""
 
     following_window: int = Field(20, ge=1)  # interactions after an item
-    nearby_window: int = Field(20, ge=1)  # interactions on either side of it
+    nearby_window: int = Field(50, ge=1)  # interactions on either side of it
     popularity_power: float = Field(0.5, ge=0.0, le=1.0)  # of counts that weights are divided by
     shrinkage: float = Field(5.0, ge=0.0)  # added to those counts
     neighbours: int = Field(300, ge=1)  # kept for each item, at most
