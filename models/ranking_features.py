@@ -16,6 +16,7 @@ from models.item_table import FloatArray, ItemTable
 
 RECENT_ITEMS = 10  # of the history, compared with each candidate
 MOST_DEVIATIONS = 5.0  # scores further from the mean are cut: a few would rule the training
+SMALLEST_NORM = 1e-6  # of a vector: one that is all zeros has no direction
 HALF_PLACE = 10.0  # at this place a score counts half as much as at the first
 
 
@@ -53,6 +54,10 @@ class RankingFeatures(tf.Module):
         own = [mean_rating, np.log1p(multi_hot.sum(axis=1))]
         columns = np.concatenate([np.stack(own, axis=1), numeric], axis=1)
         self._items = tf.Variable(columns.astype(np.float32), trainable=False, name="items")
+        # Once for all: candidates are many, and their vectors long.
+        norms = np.linalg.norm(generators.families[0].vectors.numpy(), axis=1)
+        scale = (1.0 / np.maximum(norms, SMALLEST_NORM)).astype(np.float32)
+        self._to_unit = tf.Variable(scale, trainable=False, name="to_unit")
         self.categories = tf.Variable(multi_hot, trainable=False, name="categories")
 
     def context(self, users: Users, candidates: tf.Tensor) -> RankingContext:
@@ -133,12 +138,12 @@ class RankingFeatures(tf.Module):
         vectors = self._generators.families[0].vectors
         recent_index = users.seen[:, :RECENT_ITEMS]
         present = tf.cast(recent_index > 0, tf.float32)
-        recent = tf.math.l2_normalize(tf.gather(vectors, recent_index), axis=-1)
-        recent *= present[:, :, tf.newaxis]
+        recent_scale = present * tf.gather(self._to_unit, recent_index)
+        recent = tf.gather(vectors, recent_index) * recent_scale[:, :, tf.newaxis]
         # A column of nothing, so that there is a largest where nobody has a history.
         recent = tf.pad(recent, [[0, 0], [0, 1], [0, 0]])
-        items = tf.math.l2_normalize(tf.gather(vectors, index), axis=-1)
-        similarity = tf.matmul(items, recent, transpose_b=True)
+        similarity = tf.matmul(tf.gather(vectors, index), recent, transpose_b=True)
+        similarity *= tf.gather(self._to_unit, index)[:, :, tf.newaxis]
         count = tf.reduce_sum(present, axis=1)[:, tf.newaxis]
         mean = tf.math.divide_no_nan(tf.reduce_sum(similarity, axis=2), count)
         return tf.stack([tf.reduce_max(similarity, axis=2), mean], axis=2)
