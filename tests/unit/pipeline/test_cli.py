@@ -159,8 +159,15 @@ DESCRIBED: Mapping[str, Sequence[object]] = {"title": ["An item"], "category": [
 def test_asks_with_the_context_when_any_of_it_is_given(
     serve_answers: Serve, asked: list[predict_pb2.PredictRequest]
 ) -> None:
-    target = serve_answers({"recommend_with_context": FOUND, "describe_items": DESCRIBED})
-    arguments = ["recommend", "--target", target, "--user", "", "--k", "1"]
+    # As many items as the context names, for the canned description serves for both.
+    found: Mapping[str, Sequence[object]] = {
+        "item_id": [["a", "b", "c", "d", "e"]],
+        "score": [[0.5] * 5],
+        "source": [["neighbours"] * 5],
+    }
+    described = {"title": ["An item"] * 5, "category": [[""]] * 5}
+    target = serve_answers({"recommend_with_context": found, "describe_items": described})
+    arguments = ["recommend", "--target", target, "--user", "", "--k", "5"]
     arguments += ["--history", "3,2", "--history", "1", "--exclude", "9, 8", "--diversity", "0.5"]
     arguments += ["--exclude-category", "Sad songs", "--exclude-category", "x,"]
     done = CliRunner().invoke(app, arguments)
@@ -170,7 +177,7 @@ def test_asks_with_the_context_when_any_of_it_is_given(
     inputs = {name: tf.make_ndarray(value).tolist() for name, value in asked[0].inputs.items()}
     assert inputs == {
         "user_id": [b""],
-        "k": 1,
+        "k": 5,
         "history_item_id": [[b"3", b"2", b"1"]],
         "exclude_item_id": [[b"9", b"8"]],
         "exclude_category": [[b"Sad songs", b"x"]],
