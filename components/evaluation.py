@@ -13,8 +13,7 @@ from models.metrics import names
 BASELINE = tfma.BASELINE_KEY
 CANDIDATE = tfma.CANDIDATE_KEY
 USERS_METRIC = "example_count"  # TFMA's own: one example a user
-# A metric's twin to the metric: see `_metric_configs`.
-JUDGED_TWINS = {f"{name}_judged": name for name in names.JUDGED_WHERE_MEASURED}
+JUDGED = "_judged"  # ends the name of a metric's twin, see `_metric_configs`
 
 _RANKING = "models.metrics.ranking_metrics"
 _EXPOSURE = "models.metrics.exposure_metrics"
@@ -146,14 +145,17 @@ def _metric_configs(
     TFMA takes a metric that is NaN, or not there, for a broken bound. A metric that the data need
     not have is therefore judged by a twin that has a number in its place.
     """
-    if name not in names.JUDGED_WHERE_MEASURED or not thresholds:
+    if not names.judged_where_measured(name) or not thresholds:
         return [_metric_config(name, metric_class, thresholds)]
-    twin = next(twin for twin, judged in JUDGED_TWINS.items() if judged == name)
+    if names.lower_is_better(name):
+        unmeasured = max(0.0, options.floors.get(name, 0.0))
+    else:
+        unmeasured = min(1.0, options.ceilings.get(name, 1.0))
     module, class_name, parameters = metric_class
-    kept = {**parameters, "unmeasured": min(1.0, options.ceilings.get(name, 1.0))}
+    kept = {**parameters, "unmeasured": unmeasured}
     return [
         _metric_config(name, metric_class, []),
-        _metric_config(twin, (module, class_name, kept), thresholds),
+        _metric_config(name + JUDGED, (module, class_name, kept), thresholds),
     ]
 
 

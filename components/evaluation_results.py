@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import tensorflow_model_analysis as tfma
 
-from components.evaluation import BASELINE, CANDIDATE, JUDGED_TWINS
+from components.evaluation import BASELINE, CANDIDATE, JUDGED
 from models.metrics import names
 
 OVERALL = "overall"
@@ -88,7 +88,7 @@ def _without_twins(metrics: Metrics) -> Metrics:
     return {
         name: value
         for name, value in metrics.items()
-        if name.removesuffix(names.CHANGE_SUFFIX) not in JUDGED_TWINS
+        if not name.removesuffix(names.CHANGE_SUFFIX).endswith(JUDGED)
     }
 
 
@@ -102,7 +102,7 @@ def _verdicts(config: tfma.EvalConfig, candidate: Metrics, baseline: Metrics) ->
     for metric in config.metrics_specs[0].metrics:
         for sliced in metric.per_slice_thresholds:
             judged = json.loads(metric.config)["name"]
-            name = JUDGED_TWINS.get(judged, judged)
+            name = judged.removesuffix(JUDGED)
             for kind, bound, lower_is_better in _bounds(sliced.threshold):
                 value = _value(judged, kind, candidate, baseline)
                 verdicts.append(

@@ -13,6 +13,7 @@ from models.metrics.user_mean import metric_keys
 # Below it a group's mean says more about who is in it than about the recommender: with 20 users
 # and a standard deviation of 0.2 a user, which is common for nDCG@10, its error is 0.045.
 MIN_GROUP_USERS = 20
+LARGEST_GAP = 1.0  # between two means of nDCG
 
 Accumulator = dict[bytes, tuple[float, int]]  # group: sum, users
 
@@ -20,8 +21,9 @@ Accumulator = dict[bytes, tuple[float, int]]  # group: sum, users
 class NDCGGapAtK(tfma.metrics.Metric):
     """Largest less smallest mean nDCG@k of the groups that a feature of the query divides users in.
 
-    Groups with few users, and users without a value, are left out; 0 where fewer than two groups
-    are left. Other values of a feature with several are not looked at.
+    Groups with few users, and users without a value, are left out; NaN where fewer than two groups
+    are left. Other values of a feature with several are not looked at. With `unmeasured` it is the
+    metric to put bounds on: where there are no two groups, it is a value that keeps them.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class NDCGGapAtK(tfma.metrics.Metric):
         feature: str,
         name: str | None = None,
         min_users: int = MIN_GROUP_USERS,
+        unmeasured: float | None = None,
     ):
         """Takes what to compare.
 
@@ -38,6 +41,8 @@ class NDCGGapAtK(tfma.metrics.Metric):
             feature: raw feature of the query that names the user's group.
             name: the metric's name (ndcg@k_gap_by_feature).
             min_users: users a group needs to be looked at.
+            unmeasured: the candidate's value where there is none; the baseline's is then the
+                largest, so that it does not seem to have been better. None leaves NaN.
 
         Raises:
             ValueError: if k is outside the evaluated lists.
@@ -48,32 +53,52 @@ class NDCGGapAtK(tfma.metrics.Metric):
             k=k,
             feature=feature,
             min_users=min_users,
+            unmeasured=unmeasured,
         )
 
 
 # TFMA reads the argument names of this function to know what to pass.
 def _gap(
-    name: str, k: int, feature: str, min_users: int, model_names: list[str] | None = None
+    name: str,
+    k: int,
+    feature: str,
+    min_users: int,
+    unmeasured: float | None,
+    model_names: list[str] | None = None,
 ) -> tfma.metrics.MetricComputations:
     return [
         tfma.metrics.MetricComputation(
             keys=[key],
             preprocessors=[tfma.metrics.FeaturePreprocessor(feature_keys=[feature])],
-            combiner=GroupGapCombiner(key, k, feature, min_users),
+            combiner=GroupGapCombiner(key, k, feature, min_users, _without_groups(key, unmeasured)),
         )
         for key in metric_keys(name, model_names)
     ]
 
 
+def _without_groups(key: tfma.metrics.MetricKey, unmeasured: float | None) -> float:
+    if unmeasured is None:
+        return float("nan")
+    return LARGEST_GAP if key.model_name == tfma.BASELINE_KEY else unmeasured
+
+
 class GroupGapCombiner(beam.CombineFn):
     """Averages nDCG for each group."""
 
-    def __init__(self, key: tfma.metrics.MetricKey, k: int, feature: str, min_users: int):
-        """Takes the metric's key and parameters."""
+    def __init__(
+        self,
+        key: tfma.metrics.MetricKey,
+        k: int,
+        feature: str,
+        min_users: int,
+        without_groups: float,
+    ):
+        """Takes the metric's key and parameters, and its value without two groups."""
         self._key = key
         self._k = k
         self._feature = feature
         self._min_users = min_users
+        self._without_groups = without_groups
 
     def create_accumulator(self) -> Accumulator:
         """Returns no group."""
@@ -102,4 +127,5 @@ class GroupGapCombiner(beam.CombineFn):
     def extract_output(self, accumulator: Accumulator) -> dict[tfma.metrics.MetricKey, float]:
         """Returns the gap under the metric's key."""
         means = [total / users for total, users in accumulator.values() if users >= self._min_users]
-        return {self._key: max(means) - min(means) if len(means) > 1 else 0.0}
+        gap = max(means) - min(means) if len(means) > 1 else self._without_groups
+        return {self._key: gap}

@@ -35,8 +35,6 @@ _GAP_PREFIX = "ndcg@10_gap_by_"
 NDCG_AT_10_GAP_BY_ACTIVITY = _GAP_PREFIX + ACTIVITY
 
 EXPLICIT_ONLY = frozenset({RATING_RMSE})
-# What is measured over users or items that the data need not have is judged only where it has any.
-JUDGED_WHERE_MEASURED = frozenset({COLD_ITEM_RECALL_AT_100})
 
 FAIRNESS = "Fairness"
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -79,6 +77,14 @@ def gap_attribute(name: str) -> str | None:
     if name == NDCG_AT_10_GAP_BY_ACTIVITY or not name.startswith(_GAP_PREFIX):
         return None
     return name.removeprefix(_GAP_PREFIX)
+
+
+def judged_where_measured(name: str) -> bool:
+    """Tells whether the data need not have the users or items that the metric is measured over.
+
+    Bounds on it then hold only where they do.
+    """
+    return name == COLD_ITEM_RECALL_AT_100 or name.startswith(_GAP_PREFIX)
 
 
 def lower_is_better(name: str) -> bool:

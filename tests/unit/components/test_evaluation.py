@@ -210,7 +210,8 @@ def test_refusal_is_that_of_tfma_when_new_bounds_are_broken(same_list) -> None:
         for verdict in read_evaluation(same_list.evaluation.uri).verdicts
         if not verdict.passed
     }
-    assert {failure.metric_key.name for failure in overall.failures} == failed
+    names_of_failures = {failure.metric_key.name for failure in overall.failures}
+    assert {name.removesuffix("_judged") for name in names_of_failures} == failed
 
 
 def test_recall_of_new_items_is_not_judged_when_nobody_chose_one(same_list) -> None:
@@ -267,8 +268,11 @@ def test_implicit_feedback_is_evaluated_when_queries_have_no_ratings(
 def test_every_metric_has_a_class_when_feedback_is_explicit() -> None:
 
     metrics = eval_config(GateOptions(), attributes=["country"]).metrics_specs[0].metrics
-    assert [json.loads(metric.config)["name"] for metric in metrics[1:]] == [
+    measured = [json.loads(metric.config)["name"] for metric in metrics[1:]]
+    # The gap between the thirds has a bound by default, on a twin.
+    assert measured == [
         *names.ALL_METRICS,
+        "ndcg@10_gap_by_activity_judged",
         "ndcg@10_gap_by_country",
     ]
 
@@ -287,7 +291,7 @@ def test_bounds_become_thresholds_when_set() -> None:
         "rating_rmse",
         "recall@50",
         "ndcg@10_lift_over_popular",
-        "ndcg@10_gap_by_activity",
+        "ndcg@10_gap_by_activity_judged",
     }
     assert found["mrr"].value_threshold.lower_bound.value == 0.1
     assert found["rating_rmse"].value_threshold.upper_bound.value == 1.2
@@ -298,21 +302,24 @@ def test_bounds_become_thresholds_when_set() -> None:
     lower = tfma.MetricDirection.LOWER_IS_BETTER
     assert found["rating_rmse"].change_threshold.direction == lower
     # A gap is a loss too: it may widen by 0.02.
-    assert found["ndcg@10_gap_by_activity"].change_threshold.absolute.value == 0.02
-    assert found["ndcg@10_gap_by_activity"].change_threshold.direction == lower
+    gap = found["ndcg@10_gap_by_activity_judged"].change_threshold
+    assert (gap.absolute.value, gap.direction) == (0.02, lower)
 
 
 def test_bounds_are_on_a_twin_when_data_need_not_have_the_metric() -> None:
     options = GateOptions(
-        floors={"cold_item_recall@100": 0.1}, ceilings={"cold_item_recall@100": 0.8}
+        floors={"cold_item_recall@100": 0.1},
+        ceilings={"cold_item_recall@100": 0.8, "ndcg@10_gap_by_activity": 0.5},
     )
     found = thresholds(eval_config(options))
+    assert found["ndcg@10_gap_by_activity_judged"].value_threshold.upper_bound.value == 0.5
     assert "cold_item_recall@100" not in found
     assert found["cold_item_recall@100_judged"].value_threshold.lower_bound.value == 0.1
     configs = [json.loads(row.config) for row in eval_config(options).metrics_specs[0].metrics[1:]]
     by_name = {config["name"]: config for config in configs}
     assert "unmeasured" not in by_name["cold_item_recall@100"]
     assert by_name["cold_item_recall@100_judged"]["unmeasured"] == 0.8
+    assert by_name["ndcg@10_gap_by_activity_judged"]["unmeasured"] == 0.0
 
 
 def test_gap_is_refused_when_its_attribute_is_not_configured() -> None:

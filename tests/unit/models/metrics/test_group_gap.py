@@ -1,3 +1,5 @@
+from math import nan
+
 import pytest
 
 from models.metrics.group_gap import MIN_GROUP_USERS, NDCGGapAtK
@@ -18,8 +20,9 @@ def group(user):
     return make
 
 
-def gap(min_users: int = MIN_GROUP_USERS) -> NDCGGapAtK:
-    return NDCGGapAtK(k=10, feature="user_activity", name=GAP, min_users=min_users)
+def gap(min_users: int = MIN_GROUP_USERS, unmeasured: float | None = None) -> NDCGGapAtK:
+    feature = "user_activity"
+    return NDCGGapAtK(10, feature, name=GAP, min_users=min_users, unmeasured=unmeasured)
 
 
 def test_gap_is_between_the_farthest_groups_when_there_are_three(evaluate, group) -> None:
@@ -37,14 +40,19 @@ def test_group_is_left_out_when_it_has_few_users(evaluate, group) -> None:
 
 
 @pytest.mark.parametrize("names", [[], [b"low"], [None, b"low"], [b"", b"low"]])
-def test_gap_is_zero_when_there_are_fewer_than_two_groups(evaluate, group, names) -> None:
+def test_gap_is_missing_when_there_are_fewer_than_two_groups(evaluate, group, names) -> None:
     users = [one for hits, name in enumerate(names) for one in group(name, hits, 1)]
-    assert evaluate(gap(min_users=1), users, [""]) == {GAP: 0.0}
+    assert evaluate(gap(min_users=1), users, [""]) == {GAP: pytest.approx(nan, nan_ok=True)}
+    # To be judged it keeps its bounds, and the baseline seems no better.
+    judged = gap(min_users=1, unmeasured=0.0)
+    models = ["candidate", "baseline"]
+    expected = {f"candidate/{GAP}": 0.0, f"baseline/{GAP}": 1.0}
+    assert evaluate(judged, [], models) == expected
 
 
 def test_user_is_left_out_when_nothing_was_chosen(evaluate, group, user) -> None:
     users = group(b"low", 1, 0) + [user([b""], [b"a"], user_activity=[b"high"])]
-    assert evaluate(gap(min_users=1), users, [""]) == {GAP: 0.0}
+    assert evaluate(gap(min_users=1), users, [""]) == {GAP: pytest.approx(nan, nan_ok=True)}
 
 
 def test_models_are_told_apart_when_one_favours_a_group(evaluate, group, two_models) -> None:
