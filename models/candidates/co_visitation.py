@@ -101,10 +101,10 @@ def co_visitation(
     scale = (np.maximum(counts, 1.0) + options.shrinkage) ** -options.popularity_power
     most = options.width(items)
     # Any of the next few says nearly as much as the very next.
-    window = options.following_window
-    soon = np.exp(-np.arange(min(window, histories.longest)) / (DECAY * window)).astype(np.float32)
+    window, longest = options.following_window, histories.longest
+    soon = np.exp(-np.arange(min(window, longest)) / (DECAY * window)).astype(np.float32)
     # Neighbours say by far the most, and all a little.
-    places = np.arange(min(options.nearby_window, histories.longest))
+    places = np.arange(min(options.nearby_window, longest))
     adjacent = (1.0 / (1.0 + places)).astype(np.float32)
     following = functools.partial(_following, histories, soon)
     nearby = functools.partial(_nearby, histories, adjacent)

@@ -6,7 +6,7 @@ import tensorflow_model_analysis as tfma
 
 from models import contract
 from models.metrics import inputs, ranking
-from models.metrics.user_mean import UserMeanCombiner, metric_keys
+from models.metrics.user_mean import UserMeanCombiner, metric_keys, where_unmeasured
 
 # Below any value, and not 0: a baseline of exactly 0 has no relative change to judge.
 _BELOW_ANY = 1e-9
@@ -41,16 +41,12 @@ def _cold_item_recall(
         tfma.metrics.MetricComputation(
             keys=[key],
             preprocessors=None,
-            combiner=UserMeanCombiner(key, user_value, _without_users(key, unmeasured)),
+            combiner=UserMeanCombiner(
+                key, user_value, where_unmeasured(key, unmeasured, _BELOW_ANY)
+            ),
         )
         for key in metric_keys(name, model_names)
     ]
-
-
-def _without_users(key: tfma.metrics.MetricKey, unmeasured: float | None) -> float:
-    if unmeasured is None:
-        return float("nan")
-    return _BELOW_ANY if key.model_name == tfma.BASELINE_KEY else unmeasured
 
 
 def _user_recall(

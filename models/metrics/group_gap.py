@@ -8,7 +8,7 @@ import tensorflow_model_analysis as tfma
 from models import contract
 from models.metrics import inputs
 from models.metrics.ranking_metrics import user_ndcg
-from models.metrics.user_mean import metric_keys
+from models.metrics.user_mean import metric_keys, where_unmeasured
 
 # Below it a group's mean says more about who is in it than about the recommender: with 20 users
 # and a standard deviation of 0.2 a user, which is common for nDCG@10, its error is 0.045.
@@ -70,16 +70,12 @@ def _gap(
         tfma.metrics.MetricComputation(
             keys=[key],
             preprocessors=[tfma.metrics.FeaturePreprocessor(feature_keys=[feature])],
-            combiner=GroupGapCombiner(key, k, feature, min_users, _without_groups(key, unmeasured)),
+            combiner=GroupGapCombiner(
+                key, k, feature, min_users, where_unmeasured(key, unmeasured, LARGEST_GAP)
+            ),
         )
         for key in metric_keys(name, model_names)
     ]
-
-
-def _without_groups(key: tfma.metrics.MetricKey, unmeasured: float | None) -> float:
-    if unmeasured is None:
-        return float("nan")
-    return LARGEST_GAP if key.model_name == tfma.BASELINE_KEY else unmeasured
 
 
 class GroupGapCombiner(beam.CombineFn):

@@ -56,6 +56,19 @@ class UserMeanCombiner(beam.CombineFn):
         return {self._key: total / users if users else self._without_users}
 
 
+def where_unmeasured(key: tfma.metrics.MetricKey, unmeasured: float | None, worst: float) -> float:
+    """Returns what stands for a metric where there is nothing to measure it over.
+
+    Args:
+        key: the metric's.
+        unmeasured: the candidate's value, which keeps the bounds; None stands for NaN.
+        worst: the baseline's value then, so that it does not seem to have been better.
+    """
+    if unmeasured is None:
+        return float("nan")
+    return worst if key.model_name == tfma.BASELINE_KEY else unmeasured
+
+
 def user_mean_computations(
     name: str, model_names: list[str] | None, user_value: UserValue
 ) -> tfma.metrics.MetricComputations:

@@ -1,5 +1,6 @@
 """Generators over twelve items with planted scores, counts and lists."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,17 +63,18 @@ def large_scores() -> npt.NDArray[np.float32]:
     return np.tile(np.arange(ITEMS + 1, dtype=np.float32), [ITEMS + 1, 1])
 
 
-def neighbours(weights: dict[int, dict[int, float]], name: str) -> ItemNeighbours:
-    return ItemNeighbours(table_of(weights), name)
-
-
-def table_of(weights: dict[int, dict[int, float]]) -> NeighbourTable:
+def neighbours(items: int, weights: dict[int, dict[int, float]], name: str) -> ItemNeighbours:
     """The weights of each item's neighbours, in their order."""
-    table = NeighbourTable.empty(ITEMS, max([1, *(len(row) for row in weights.values())]))
+    table = NeighbourTable.empty(items, max([1, *(len(row) for row in weights.values())]))
     for item, row in weights.items():
         table.index[item, : len(row)] = list(row)
         table.weight[item, : len(row)] = list(row.values())
-    return table
+    return ItemNeighbours(table, name)
+
+
+@pytest.fixture(scope="session")
+def neighbours_of() -> Callable[[int, dict[int, dict[int, float]], str], ItemNeighbours]:
+    return neighbours
 
 
 def make(
@@ -102,8 +104,8 @@ def make(
         counts=counts,
         category_top=CATEGORY_TOP,
         attribute_top=ATTRIBUTE_TOP,
-        following=neighbours(FOLLOWING, "following"),
-        nearby=neighbours(NEARBY, "nearby"),
+        following=neighbours(ITEMS, FOLLOWING, "following"),
+        nearby=neighbours(ITEMS, NEARBY, "nearby"),
     )
     own = NOTHING | options
     chosen = CandidateOptions.model_validate({"nearest": 1, **own})

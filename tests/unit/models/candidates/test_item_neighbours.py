@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -6,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.candidates.co_visitation import NeighbourTable
 from models.candidates.item_neighbours import ItemNeighbours, recency, slots_of
 
 ITEMS = 5
@@ -16,17 +17,12 @@ WEIGHTS = {1: {3: 4.0, 2: 1.0}, 2: {5: 2.0}, 4: {1: 3.0, 3: 2.0, 5: 0.5}}
 Ints = npt.NDArray[np.int32]
 
 
-def table(weights: dict[int, dict[int, float]]) -> NeighbourTable:
-    made = NeighbourTable.empty(ITEMS, max([1, *(len(row) for row in weights.values())]))
-    for item, row in weights.items():
-        made.index[item, : len(row)] = list(row)
-        made.weight[item, : len(row)] = list(row.values())
-    return made
+Make = Callable[[int, dict[int, dict[int, float]], str], ItemNeighbours]
 
 
 @pytest.fixture(scope="module")
-def neighbours() -> ItemNeighbours:
-    return ItemNeighbours(table(WEIGHTS), "following")
+def neighbours(neighbours_of: Make) -> ItemNeighbours:
+    return neighbours_of(ITEMS, WEIGHTS, "following")
 
 
 def summed(
@@ -86,8 +82,8 @@ def test_scores_are_zero_when_there_is_no_history(neighbours: ItemNeighbours, wi
     assert not index.numpy().any()
 
 
-def test_nothing_is_said_when_the_table_is_empty() -> None:
-    empty = ItemNeighbours(table({}), "following")
+def test_nothing_is_said_when_the_table_is_empty(neighbours_of: Make) -> None:
+    empty = neighbours_of(ITEMS, {}, "following")
     index, weight = empty.nearest(tf.constant([[1, 2], [3, 0]]), 3)
     assert index.numpy().tolist() == np.zeros([2, 2, 1]).tolist()
     assert weight.numpy().tolist() == np.zeros([2, 2, 1]).tolist()
@@ -111,7 +107,7 @@ dense_tables = hnp.arrays(np.float32, (ITEMS + 1, ITEMS + 1), elements=st.intege
 @settings(deadline=None, max_examples=100)
 @given(data=st.data(), dense=dense_tables, rows=st.integers(1, 3))
 def test_scores_are_those_of_numpy_when_anything_is_asked(
-    data: st.DataObject, dense: npt.NDArray[np.float32], rows: int
+    neighbours_of: Make, data: st.DataObject, dense: npt.NDArray[np.float32], rows: int
 ) -> None:
     dense[0] = dense[:, 0] = 0.0
 
@@ -124,7 +120,7 @@ def test_scores_are_those_of_numpy_when_anything_is_asked(
         row: {item: float(dense[row, item]) for item in np.flatnonzero(dense[row])}
         for row in range(ITEMS + 1)
     }
-    found = ItemNeighbours(table(weights), "nearby").scores(
+    found = neighbours_of(ITEMS, weights, "nearby").scores(
         tf.constant(history),
         tf.constant(strength),
         tf.constant(candidates),
